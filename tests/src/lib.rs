@@ -1,0 +1,1 @@
+//! Shared by the tests and the programs that run inside guests.

@@ -1,0 +1,2 @@
+//! oomtrace's chores.
+fn main() {}
