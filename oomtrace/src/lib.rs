@@ -1,1 +1,2 @@
-//! oomtrace.
+//! Shows why the Linux OOM killer chose its victim: live, recorded, replayed.
+pub mod model;

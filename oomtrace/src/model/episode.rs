@@ -1,0 +1,241 @@
+//! Episodes: one pass through `out_of_memory()` and what followed, assembled from observations.
+//!
+//! This is what sinks print. Numbers are raw (pages, bytes, nanoseconds); turning them into words is a sink's business.
+
+use super::name::Name;
+use super::observation::{Constraint, Lost, Memory, Score, TaskFlags};
+
+/// One pass through `out_of_memory()` and what followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// Number of the pass in this session, from 1 in order of entry.
+    pub id: u64,
+    /// Entry, nanoseconds since boot; `None` when the entry was not seen.
+    pub opened_ns: Option<u64>,
+    /// Return, nanoseconds since boot; `None` when it was not seen.
+    pub closed_ns: Option<u64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whole machine or one memcg; `None` when the entry was not seen.
+    pub scope: Option<Scope>,
+    /// `oom_control.constraint`; `None` when the scan never began.
+    pub constraint: Option<Constraint>,
+    /// Who asked for memory; `None` when the entry was not seen.
+    pub trigger: Option<Person>,
+    /// `oom_control.gfp_mask`.
+    pub gfp_mask: Option<u32>,
+    /// `oom_control.order`; -1 for sysrq.
+    pub order: Option<i32>,
+    /// Pages that the constraint allows.
+    pub totalpages: Option<u64>,
+    /// From the limiting memcg (first) up to the root; empty for a global OOM.
+    pub memcg: Vec<MemcgLimit>,
+    /// Everything that the scan looked at, ranked: chosen first, then by points descending, then the unkillable, then the
+    /// passed-over, each in scan order.
+    pub candidates: Vec<RankedCandidate>,
+    /// How many `oom_evaluate_task()` calls there were; may exceed `candidates` when some were lost.
+    pub evaluated: Option<u32>,
+    /// `oom_control.chosen_points`.
+    pub chosen_points: Option<i64>,
+    /// The kernel's message about the kill.
+    pub message: Option<Name>,
+    /// Who was killed, in the order of the kills.
+    pub victims: Vec<Victim>,
+    /// First and last `oom_evaluate_task()`, nanoseconds since boot.
+    pub scan_ns: Option<(u64, u64)>,
+    /// Passes through `out_of_memory()` that belong to this one: scans aborted because its victim was still dying, and
+    /// repeats of the same fruitless search.
+    pub folded: Folded,
+    /// The choice was made, the scan was seen, and the scorer's probe never fired: no points are known.
+    pub scorer_silent: bool,
+    /// What was lost.
+    pub lost: Lost,
+}
+
+/// How an episode ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// One process was chosen and killed (with those that share its mm, if any).
+    Killed,
+    /// The chosen one's `memory.oom.group` cgroup was killed with it.
+    GroupKilled,
+    /// Trigger or chosen was dying anyway: marked, not signalled.
+    AlreadyExiting,
+    /// Something else made room (a notifier), no scan took place.
+    Freed,
+    /// The scan found nobody it may kill.
+    NoneKillable,
+    /// Nothing was done: an earlier victim is still dying, or the allocation did not allow FS reclaim.
+    Skipped,
+    /// Records were lost or the capture ended; what is known is shown.
+    Incomplete,
+}
+
+/// Whole machine or one memcg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// `oom_control.memcg` is NULL.
+    Global,
+    /// A memcg hit its limit.
+    Memcg,
+}
+
+/// A task with its cgroup's path resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Process id (thread group id), init pid namespace.
+    pub pid: i32,
+    /// Thread id.
+    pub tid: i32,
+    /// Name.
+    pub comm: Name,
+    /// Real uid.
+    pub uid: Option<u32>,
+    /// `oom_score_adj`.
+    pub oom_score_adj: Option<i16>,
+    /// Path of its memory cgroup from the root of the hierarchy, `/` for the root itself.
+    pub cgroup: Option<Name>,
+}
+
+/// One level of the limiter chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemcgLimit {
+    /// Path from the root of the hierarchy.
+    pub path: Option<Name>,
+    /// Whether this is the level whose limit fired.
+    pub limiting: bool,
+    /// Usage, pages; `None` when not captured.
+    pub usage_pages: Option<u64>,
+    /// Limit, pages; `None`: none, when `usage_pages` is known.
+    pub max_pages: Option<u64>,
+    /// `memory.high`, pages.
+    pub high_pages: Option<u64>,
+    /// Swap usage (v1: memory+swap), pages.
+    pub swap_usage_pages: Option<u64>,
+    /// Swap limit (v1: memory+swap), pages.
+    pub swap_max_pages: Option<u64>,
+}
+
+/// A candidate with its verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankedCandidate {
+    /// Who.
+    pub task: Person,
+    /// Position in the scan, from 0.
+    pub scan_index: u32,
+    /// What the scorer said.
+    pub score: Score,
+    /// Memory; `None` without an mm.
+    pub memory: Option<Memory>,
+    /// Facts.
+    pub flags: TaskFlags,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The points recomputed from the parts; `None` when parts are missing or it was not scored.
+    pub explained: Option<Explained>,
+}
+
+/// What came of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The one.
+    Chosen,
+    /// Scored, and lower than (or before an equal of) the chosen one.
+    Outscored,
+    /// Scored as not killable.
+    Unkillable(Reason),
+    /// Looked at, not scored.
+    PassedOver(Reason),
+    /// Its evaluation aborted the scan: a victim still dying.
+    Blocking,
+}
+
+/// Why a task was protected or passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// `oom_score_adj` is -1000.
+    AdjMin,
+    /// The init process.
+    Init,
+    /// A kernel thread.
+    Kthread,
+    /// Between vfork and exec.
+    Vfork,
+    /// A victim whose memory has been reaped or given up (`MMF_OOM_SKIP`).
+    Reaped,
+    /// No thread has an mm any more.
+    NoMm,
+    /// Cpuset or memory policy does not overlap.
+    NotEligible,
+    /// None of the reasons that can be seen.
+    Unknown,
+}
+
+/// Points recomputed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// From the captured parts by this kernel's formula, pages.
+    pub points: i64,
+    /// Kernel's points minus ours, pages. Not zero: the parts are approximate (per-CPU counters) or changed meanwhile.
+    pub difference: i64,
+    /// The part of the kernel's points that is memory: points - adj · (totalpages / 1000). Exact on every kernel.
+    pub memory_pages: i64,
+}
+
+/// One killed (or marked) process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Victim {
+    /// Who; pid is the process id.
+    pub task: Person,
+    /// Memory when it was killed.
+    pub memory: Option<Memory>,
+    /// Why it.
+    pub why: VictimWhy,
+    /// SIGKILL sent, ns since boot.
+    pub killed_ns: Option<u64>,
+    /// Marked (`mark_oom_victim`), ns since boot.
+    pub marked_ns: Option<u64>,
+    /// The reaper's part.
+    pub reaped: Option<Reaped>,
+    /// Last thread exiting, ns since boot.
+    pub exited_ns: Option<u64>,
+    /// Address space let go by the marked thread, ns since boot.
+    pub released_ns: Option<u64>,
+}
+
+/// Why a process was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VictimWhy {
+    /// Chosen.
+    Chosen,
+    /// Member of the chosen one's oom group.
+    Group,
+    /// Shares the mm of a victim.
+    SharedMm,
+    /// Was dying anyway; marked to speed it up.
+    Exiting,
+}
+
+/// What the reaper did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Start, ns since boot.
+    pub started_ns: Option<u64>,
+    /// End, ns since boot.
+    pub finished_ns: Option<u64>,
+    /// Skipped: somebody else had freed the memory.
+    pub skipped: bool,
+}
+
+/// Passes through `out_of_memory()` folded into another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    /// Scans aborted because this episode's victim was still dying.
+    pub aborted_scans: u32,
+    /// Passes by a task that was dying already.
+    pub already_exiting: u32,
+    /// Repeats of the same fruitless search.
+    pub repeats: u32,
+    /// First and last of them, ns since boot.
+    pub span_ns: Option<(u64, u64)>,
+}

@@ -1,0 +1,12 @@
+//! The vocabulary: observations (what was seen), episodes (what it means), and what a session says of itself.
+//!
+//! Pure data: no I/O, no clock, no terminal. Depends on no other folder of the crate.
+
+pub mod episode;
+pub mod name;
+pub mod observation;
+pub mod session;
+
+pub use name::Name;
+pub use observation::Observation;
+pub use session::{SessionEnd, SessionInfo, SourceKind};

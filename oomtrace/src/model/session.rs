@@ -1,0 +1,154 @@
+//! What a capture says of itself, once: the machine, the kernel, the clocks, what was attached; and how it ended.
+
+use minicbor::{Decode, Encode};
+
+use super::observation::Lost;
+
+/// The head of a session: everything a reader needs to understand its observations on another machine.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct SessionInfo {
+    /// Version of the oomtrace that captured.
+    #[n(0)]
+    pub tool_version: String,
+    /// Where the observations came from.
+    #[n(1)]
+    pub source: SourceKind,
+    /// `uname -n`; `None` when the source does not tell.
+    #[n(2)]
+    pub host: Option<String>,
+    /// `uname -r`.
+    #[n(3)]
+    pub kernel_release: Option<String>,
+    /// `uname -v`.
+    #[n(4)]
+    pub kernel_version: Option<String>,
+    /// `uname -m`.
+    #[n(5)]
+    pub machine: Option<String>,
+    /// `/proc/sys/kernel/random/boot_id`.
+    #[n(6)]
+    pub boot_id: Option<String>,
+    /// Bytes in a page.
+    #[n(7)]
+    pub page_size: u32,
+    /// CPUs online at start.
+    #[n(8)]
+    pub cpus: Option<u32>,
+    /// RAM at start, bytes.
+    #[n(9)]
+    pub ram_bytes: Option<u64>,
+    /// Swap at start, bytes.
+    #[n(10)]
+    pub swap_bytes: Option<u64>,
+    /// Wall clock at start, nanoseconds since the Unix epoch.
+    #[n(11)]
+    pub started_unix_ns: Option<i64>,
+    /// Boot clock at start, nanoseconds: read together with `started_unix_ns`, so that their difference turns one into
+    /// the other.
+    #[n(12)]
+    pub started_boot_ns: u64,
+    /// The host's offset from UTC at start, seconds east. Text output shows times in it, wherever it is read.
+    #[n(13)]
+    pub utc_offset_seconds: i32,
+    /// Ring buffer, bytes.
+    #[n(14)]
+    pub ring_bytes: Option<u64>,
+    /// Hooks, in the order of attaching, with how each was attached.
+    #[n(15)]
+    #[cbor(default)]
+    pub hooks: Vec<Hook>,
+    /// Kernel settings at start.
+    #[n(16)]
+    pub settings: Settings,
+    /// The kernel's own names for bits of a gfp_mask, in the kernel's order of matching.
+    #[n(17)]
+    #[cbor(default)]
+    pub gfp_flags: Vec<GfpFlag>,
+    /// 1 or 2: the hierarchy that the memory controller is on.
+    #[n(18)]
+    pub cgroup_version: Option<u8>,
+    /// RSS counters are per-CPU counters on this kernel (6.2 and later): read from outside they may be off by a batch a
+    /// CPU.
+    #[n(19)]
+    #[cbor(default)]
+    pub rss_counters_percpu: bool,
+}
+
+/// Where observations come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SourceKind {
+    /// fentry/fexit programs.
+    #[n(0)]
+    Fentry,
+    /// kprobes and kretprobes.
+    #[n(1)]
+    Kprobe,
+    /// The running kernel's log, with tracepoints where they can be used.
+    #[n(2)]
+    Log,
+    /// A kernel log from a file.
+    #[n(3)]
+    Import,
+}
+
+/// One hook.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Hook {
+    /// Function or tracepoint, as `function` or `category:event`.
+    #[n(0)]
+    pub target: String,
+    /// `fentry`, `fexit`, `kprobe`, `kretprobe` or `tracepoint`.
+    #[n(1)]
+    pub kind: String,
+    /// Why it is not attached; `None` when it is.
+    #[n(2)]
+    pub missing: Option<String>,
+}
+
+/// `/proc/sys/vm` at the start of the capture; `None` where it could not be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Settings {
+    /// `panic_on_oom`.
+    #[n(0)]
+    pub panic_on_oom: Option<i32>,
+    /// `oom_kill_allocating_task`.
+    #[n(1)]
+    pub oom_kill_allocating_task: Option<i32>,
+    /// `oom_dump_tasks`.
+    #[n(2)]
+    pub oom_dump_tasks: Option<i32>,
+    /// `overcommit_memory`.
+    #[n(3)]
+    pub overcommit_memory: Option<i32>,
+    /// `swappiness`.
+    #[n(4)]
+    pub swappiness: Option<i32>,
+}
+
+/// A named bit or combination of bits of a gfp_mask.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct GfpFlag {
+    /// The bits.
+    #[n(0)]
+    pub bits: u32,
+    /// The kernel's name, for example `GFP_KERNEL` or `__GFP_NOWARN`.
+    #[n(1)]
+    pub name: String,
+}
+
+/// The end of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SessionEnd {
+    /// Boot clock when the capture ended, ns.
+    #[n(0)]
+    pub boot_ns: u64,
+    /// Losses of the whole session, those of its episodes included.
+    #[n(1)]
+    pub lost: Lost,
+}
