@@ -1,0 +1,55 @@
+//! Memory that is really there: mapped and touched, of each of the three kinds the kernel counts apart.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::ptr::null_mut;
+
+use anyhow::{Context as _, Result};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+
+/// Every page of a touched mapping is written (or read) once in steps of this.
+const PAGE: usize = 4096;
+
+/// Maps `bytes` of private anonymous memory and writes to each page. Never unmapped: it lives as long as the process.
+pub(super) fn anon(bytes: usize) -> Result<()> {
+    map_and_write(bytes, MapFlags::PRIVATE)
+}
+
+/// Maps `bytes` of shared anonymous memory (shmem) and writes to each page.
+pub(super) fn shmem(bytes: usize) -> Result<()> {
+    map_and_write(bytes, MapFlags::SHARED)
+}
+
+/// Maps the start of this very program's file and reads `bytes` of it.
+pub(super) fn file(bytes: usize) -> Result<()> {
+    let exe = File::open("/proc/self/exe").context("failed to open /proc/self/exe")?;
+    let length = usize::try_from(exe.metadata()?.len())?.min(bytes);
+    // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
+    let start = unsafe { mmap(null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, exe.as_fd(), 0) }
+        .context("failed to map this program")?
+        .cast::<u8>();
+    for offset in (0..length).step_by(PAGE) {
+        // SAFETY: offset is below the mapping's length, and the file is not truncated while it runs.
+        let at = unsafe { start.add(offset) };
+        // SAFETY: `at` points into the readable mapping made above.
+        std::hint::black_box(unsafe { at.read_volatile() });
+    }
+    Ok(())
+}
+
+fn map_and_write(bytes: usize, kind: MapFlags) -> Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
+    let start = unsafe { mmap_anonymous(null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, kind) }
+        .with_context(|| format!("failed to map {bytes} bytes"))?
+        .cast::<u8>();
+    for offset in (0..bytes).step_by(PAGE) {
+        // SAFETY: offset is below the mapping's length.
+        let at = unsafe { start.add(offset) };
+        // SAFETY: `at` points into the writable mapping made above, which nothing else refers to.
+        unsafe { at.write_volatile(1) };
+    }
+    Ok(())
+}

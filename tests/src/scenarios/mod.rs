@@ -1,0 +1,86 @@
+//! What is proved on real kernels, one file each.
+
+mod aborted_scans;
+mod allocating_task;
+mod bad_files;
+mod common;
+pub mod corpus;
+mod exited_leader;
+mod global_200;
+mod group_kill;
+mod measure;
+mod memcg_200;
+mod names;
+mod no_phantoms;
+mod none_killable;
+mod oracle_agrees;
+mod refusals;
+mod replay_identical;
+mod ring_too_small;
+mod scorer_silent;
+mod shared_mm;
+mod storm;
+mod swap;
+mod sysrq_f;
+mod threads;
+mod vfork_child;
+
+use anyhow::Result;
+
+use crate::harness::stage::Stage;
+
+/// When a scenario is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Always.
+    Core,
+    /// When asked for: prints figures, proves nothing.
+    Measure,
+}
+
+/// One scenario.
+pub struct Scenario {
+    /// Its name; runs per flavour have `/fentry` or `/kprobe` after it.
+    pub name: &'static str,
+    /// When it is run.
+    pub group: Group,
+    /// Whether it is run once per way of attaching, or just once.
+    pub per_flavour: bool,
+    /// What it does.
+    pub run: fn(&Stage) -> Result<()>,
+}
+
+/// All scenarios, in the order in which they run: those that need reports first, those that make many OOMs last.
+pub const SCENARIOS: &[Scenario] = &[
+    once("oracle_agrees", oracle_agrees::run),
+    each("memcg_200", memcg_200::run),
+    each("global_200", global_200::run),
+    each("group_kill", group_kill::run),
+    each("shared_mm", shared_mm::run),
+    each("exited_leader", exited_leader::run),
+    each("threads", threads::run),
+    each("vfork_child", vfork_child::run),
+    each("names", names::run),
+    each("no_phantoms", no_phantoms::run),
+    each("none_killable", none_killable::run),
+    each("sysrq_f", sysrq_f::run),
+    each("allocating_task", allocating_task::run),
+    each("scorer_silent", scorer_silent::run),
+    each("replay_identical", replay_identical::run),
+    each("ring_too_small", ring_too_small::run),
+    once("swap", swap::run),
+    once("no_root", refusals::no_root),
+    once("no_btf", refusals::no_btf),
+    once("bad_files", bad_files::run),
+    each("aborted_scans", aborted_scans::run),
+    each("storm", storm::run),
+    Scenario { name: "measure", group: Group::Measure, per_flavour: true, run: measure::run },
+];
+
+const fn each(name: &'static str, run: fn(&Stage) -> Result<()>) -> Scenario {
+    Scenario { name, group: Group::Core, per_flavour: true, run }
+}
+
+const fn once(name: &'static str, run: fn(&Stage) -> Result<()>) -> Scenario {
+    Scenario { name, group: Group::Core, per_flavour: false, run }
+}
