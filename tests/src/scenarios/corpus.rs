@@ -17,10 +17,12 @@ use crate::harness::sysctl::Sysctl;
 use crate::harness::watch::Watch;
 use crate::programs::Arguments;
 
-/// Sets a kind of OOM up, and returns what makes it happen.
-type Kind = (&'static str, fn() -> Result<Box<dyn FnOnce() -> Result<()>>>);
+/// Makes the OOM happen, and returns when its victim is gone.
+type Happen = Box<dyn FnOnce() -> Result<()>>;
+/// Sets everything up.
+type Prepare = fn() -> Result<Happen>;
 
-const KINDS: &[Kind] = &[
+const KINDS: &[(&str, Prepare)] = &[
     ("memcg", memcg),
     ("global", global),
     ("group-kill", group_kill),
@@ -50,7 +52,7 @@ pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn record(file: &Path, attach: &str, prepare: fn() -> Result<Box<dyn FnOnce() -> Result<()>>>) -> Result<()> {
+fn record(file: &Path, attach: &str, prepare: Prepare) -> Result<()> {
     let happen = prepare()?;
     let record = Watch::start(Launch::of(OOMTRACE).args(&["record", "--attach", attach, "-o"]).arg(file))?;
     record.await_ready()?;
@@ -61,7 +63,7 @@ fn record(file: &Path, attach: &str, prepare: fn() -> Result<Box<dyn FnOnce() ->
 }
 
 /// Lets `hog` go until it is killed; what else is kept lives until then.
-fn until_killed(mut hog: Running, kept: impl Sized + 'static) -> Box<dyn FnOnce() -> Result<()>> {
+fn until_killed(mut hog: Running, kept: impl Sized + 'static) -> Happen {
     Box::new(move || {
         hog.go()?;
         hog.wait()?;
@@ -70,7 +72,7 @@ fn until_killed(mut hog: Running, kept: impl Sized + 'static) -> Box<dyn FnOnce(
     })
 }
 
-fn memcg() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn memcg() -> Result<Happen> {
     let outer = Cgroup::new("shop")?;
     let cgroup = outer.child("checkout")?;
     let crowd = crowd(&cgroup, 12)?;
@@ -79,14 +81,14 @@ fn memcg() -> Result<Box<dyn FnOnce() -> Result<()>>> {
     Ok(until_killed(hog, (crowd, cgroup, outer)))
 }
 
-fn global() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn global() -> Result<Happen> {
     let cgroup = Cgroup::new("batch")?;
     let crowd = crowd(&cgroup, 12)?;
     let hog = waiting_hog(&cgroup)?;
     Ok(until_killed(hog, (crowd, cgroup)))
 }
 
-fn group_kill() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn group_kill() -> Result<Happen> {
     let cgroup = Cgroup::new("pod")?;
     cgroup.write("memory.oom.group", "1")?;
     let idle = || anyhow::Ok(Launch::guest("hog")?.args(&["--hold", "512"]).inside(&cgroup).start_ready()?.0);
@@ -96,28 +98,28 @@ fn group_kill() -> Result<Box<dyn FnOnce() -> Result<()>>> {
     Ok(until_killed(hog, (members, cgroup)))
 }
 
-fn shared_mm() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn shared_mm() -> Result<Happen> {
     let cgroup = Cgroup::new("shared")?;
     let (hog, _) = Launch::guest("share-mm")?.args(&["--adj", "500"]).inside(&cgroup).start_ready()?;
     cgroup.limit_above_usage(8 * MIB)?;
     Ok(until_killed(hog, cgroup))
 }
 
-fn exited_leader() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn exited_leader() -> Result<Happen> {
     let cgroup = Cgroup::new("leaderless")?;
     let (hog, _) = Launch::guest("exit-leader")?.args(&["--adj", "500"]).inside(&cgroup).start_ready()?;
     cgroup.limit_above_usage(8 * MIB)?;
     Ok(until_killed(hog, cgroup))
 }
 
-fn allocating_task() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn allocating_task() -> Result<Happen> {
     let cgroup = Cgroup::new("batch")?;
     let hog = waiting_hog(&cgroup)?;
     let setting = Sysctl::set("vm/oom_kill_allocating_task", "1")?;
     Ok(until_killed(hog, (setting, cgroup)))
 }
 
-fn sysrq() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn sysrq() -> Result<Happen> {
     let cgroup = Cgroup::new("batch")?;
     let (mut fat, _) =
         Launch::guest("hog")?.args(&["--hold", "20000", "--adj", "1000"]).inside(&cgroup).start_ready()?;
@@ -129,7 +131,7 @@ fn sysrq() -> Result<Box<dyn FnOnce() -> Result<()>>> {
     }))
 }
 
-fn none_killable() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn none_killable() -> Result<Happen> {
     let directory = "/run-corpus";
     std::fs::create_dir_all(directory)?;
     mount("tmpfs", directory, "tmpfs", MountFlags::empty(), None).context("failed to mount a tmpfs")?;
@@ -144,7 +146,7 @@ fn none_killable() -> Result<Box<dyn FnOnce() -> Result<()>>> {
     }))
 }
 
-fn aborted_scans() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn aborted_scans() -> Result<Happen> {
     let cgroup = Cgroup::new("crowded")?;
     let mut hogs = (0..3).map(|_| waiting_hog(&cgroup)).collect::<Result<Vec<_>>>()?;
     cgroup.limit_above_usage(24 * MIB)?;
@@ -160,7 +162,7 @@ fn aborted_scans() -> Result<Box<dyn FnOnce() -> Result<()>>> {
     }))
 }
 
-fn names() -> Result<Box<dyn FnOnce() -> Result<()>>> {
+fn names() -> Result<Happen> {
     let cgroup = Cgroup::new("odd names")?;
     let named = |hex: &str| anyhow::Ok(Launch::guest("named")?.arg(hex).inside(&cgroup).start_ready()?.0);
     let sleepers =
