@@ -16,7 +16,7 @@
 //! parts are the profiles in the root manifest (without comments), the edition, the locked versions of the registry
 //! crates that the object contains, and the flags in this program.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,20 +36,23 @@ pub(super) fn file() -> PathBuf {
     crate::workspace::root().join(FILE)
 }
 
-/// The compared lines, without the object's.
+/// What is compared, the object apart: (kind, name) to digest.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Record(BTreeSet<String>);
+pub(super) struct Record(BTreeMap<(String, String), String>);
 
 impl Record {
     /// Computes it from a checkout.
     pub(super) fn of_tree(root: &Path) -> Result<Self> {
-        let mut lines = BTreeSet::new();
+        let mut lines = BTreeMap::new();
+        let mut add = |kind: &str, name: &str, bytes: &[u8]| {
+            lines.insert((kind.to_owned(), name.to_owned()), sha256(bytes));
+        };
         for folder in FOLDERS {
             let mut paths = Vec::new();
             collect(&root.join(folder), &mut paths)?;
             for path in paths {
                 let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-                lines.insert(format!("source  {}  {name}", sha256(&read(&path)?)));
+                add("source", &name, &read(&path)?);
             }
         }
         let manifest = read_text(&root.join("Cargo.toml"))?;
@@ -59,14 +62,14 @@ impl Record {
                 // A version bump does not change the code, the edition does.
                 text.retain(|line| line.starts_with("edition"));
             }
-            lines.insert(format!("part  {}  Cargo.toml [{section}]", sha256(text.join("\n").as_bytes())));
+            add("part", &format!("Cargo.toml [{section}]"), text.join("\n").as_bytes());
         }
         // The shared crate's dependency on aya is for the collector only.
         let skip = [("oomtrace-common", "aya")];
         let lock = lockfile::below(&read_text(&root.join("Cargo.lock"))?, "oomtrace-ebpf", &skip)?;
-        lines.insert(format!("part  {}  Cargo.lock, what oomtrace-ebpf needs", sha256(lock.as_bytes())));
+        add("part", "Cargo.lock, what oomtrace-ebpf needs", lock.as_bytes());
         let recipe = format!("{TARGET} {PROFILE} {}", FLAGS.join(" "));
-        lines.insert(format!("part  {}  flags in xtask/src/ebpf/mod.rs", sha256(recipe.as_bytes())));
+        add("part", "flags in xtask/src/ebpf/mod.rs", recipe.as_bytes());
         Ok(Self(lines))
     }
 
@@ -76,11 +79,9 @@ impl Record {
             "# What oomtrace.bpf.o was built from. Written by `cargo xtask build-ebpf`, compared by a test; do not edit.\n",
         );
         text += versions;
-        text += &object_line(object);
-        text.push('\n');
-        for line in &self.0 {
-            text += line;
-            text.push('\n');
+        let object = [(object_key(), sha256(object))];
+        for ((kind, name), digest) in object.iter().map(|(key, digest)| (key, digest)).chain(&self.0) {
+            text += &format!("{kind}  {digest}  {name}\n");
         }
         text
     }
@@ -90,22 +91,33 @@ impl Record {
 pub(super) fn verify(root: &Path) -> Result<()> {
     let advice = "Run `cargo xtask build-ebpf` and commit what it changes in oomtrace/ebpf/.";
     let text = read_text(&root.join(FILE)).context(advice)?;
-    let compared = |line: &&str| ["object", "part", "source"].iter().any(|kind| line.starts_with(kind));
-    let recorded: BTreeSet<String> = text.lines().filter(compared).map(str::to_owned).collect();
+    let recorded: BTreeMap<(String, String), String> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.splitn(3, "  ");
+            let (kind, digest, name) = (words.next()?, words.next()?, words.next()?);
+            Some(((kind.to_owned(), name.to_owned()), digest.to_owned()))
+        })
+        .collect();
     let mut actual = Record::of_tree(root)?.0;
-    actual.insert(object_line(&read(&root.join("oomtrace/ebpf/oomtrace.bpf.o"))?));
+    actual.insert(object_key(), sha256(&read(&root.join("oomtrace/ebpf/oomtrace.bpf.o"))?));
     if recorded != actual {
-        let name = |line: &String| line.split("  ").nth(2).unwrap_or_default().to_owned();
-        let names: BTreeSet<String> = recorded.symmetric_difference(&actual).map(name).collect();
-        let names: Vec<String> = names.into_iter().collect();
+        let mut names: Vec<&str> = recorded
+            .iter()
+            .filter(|(key, digest)| actual.get(key) != Some(digest))
+            .map(|(key, _)| key)
+            .chain(actual.keys().filter(|key| !recorded.contains_key(key)))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        names.sort_unstable();
         bail!("the committed eBPF object was not built from these sources; changed: {}. {advice}", names.join(", "));
     }
     Ok(())
 }
 
-/// The line for the object.
-fn object_line(object: &[u8]) -> String {
-    format!("object  {}  oomtrace.bpf.o", sha256(object))
+/// How the object itself is listed.
+fn object_key() -> (String, String) {
+    ("object".to_owned(), "oomtrace.bpf.o".to_owned())
 }
 
 /// All source files below `folder`. Build output and hidden files are none.
