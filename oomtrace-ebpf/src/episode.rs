@@ -147,7 +147,8 @@ pub(crate) fn close(returned: u64) {
             (*record).first_evaluated_ns = (*state).first_evaluated_ns;
             (*record).last_evaluated_ns = (*state).last_evaluated_ns;
             (*record).constraint = read::<u32>(oc, off!(oc_constraint)).unwrap_or(UNKNOWN_U32);
-            (*record).chosen = if off!(oc_chosen) == oomtrace_common::config::ABSENT { UNKNOWN_U32 } else { how };
+            (*record).chosen =
+                if off!(oc_chosen) == oomtrace_common::config::ABSENT { UNKNOWN_U32 } else { how };
             (*record).returned = u32::from(returned & 0xff != 0);
             (*record).evaluated = (*state).evaluated;
             (*record).scored = (*state).scored;

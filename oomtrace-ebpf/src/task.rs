@@ -98,7 +98,8 @@ pub(crate) fn protections(task: u64, mm: u64) -> u16 {
     // A victim's own mm may be gone already; its skip bit is then on the mm that `oom_mm` keeps.
     let signal = read_ptr(task, off!(task_signal));
     let oom_mm = read_ptr(signal, off!(signal_oom_mm));
-    let bits = read::<u64>(mm, off!(mm_flags)).unwrap_or(0) | read::<u64>(oom_mm, off!(mm_flags)).unwrap_or(0);
+    let bits =
+        read::<u64>(mm, off!(mm_flags)).unwrap_or(0) | read::<u64>(oom_mm, off!(mm_flags)).unwrap_or(0);
     if bits & MMF_OOM_SKIP != 0 {
         flags |= flag::OOM_SKIP;
     }

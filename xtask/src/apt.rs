@@ -38,7 +38,8 @@ pub(crate) fn install(program: &str, package: &str) -> Result<()> {
     apt.env("DEBIAN_FRONTEND", "noninteractive");
     if !lists_present() || run::check_quietly(&mut apt).is_err() {
         // Lists may be missing (an image without them) or too old to name files that still exist.
-        run::check_quietly(Command::new("apt-get").args(["update", "--quiet"])).context("refreshing apt's lists")?;
+        run::check_quietly(Command::new("apt-get").args(["update", "--quiet"]))
+            .context("refreshing apt's lists")?;
         run::check_quietly(&mut apt).context(advice)?;
     }
     Ok(())
@@ -62,7 +63,13 @@ impl Mirrors {
         if !run::exists("apt-get") {
             bail!("there is no apt-get here to download Debian packages with");
         }
-        let ask = || run::stdout_of(Command::new("apt-get").args(["indextargets", "--format", "$(RELEASE) $(REPO_URI)"]));
+        let ask = || {
+            run::stdout_of(Command::new("apt-get").args([
+                "indextargets",
+                "--format",
+                "$(RELEASE) $(REPO_URI)",
+            ]))
+        };
         let mut answer = ask()?;
         if answer.trim().is_empty() && rustix::process::geteuid().is_root() {
             run::check_quietly(Command::new("apt-get").args(["update", "--quiet"]))?;
@@ -74,8 +81,10 @@ impl Mirrors {
     /// Reads lines of suite and address.
     fn parse(answer: &str) -> Result<Self> {
         let pairs = || answer.lines().filter_map(|line| line.split_once(' '));
-        let is_security = |suite: &str, uri: &str| suite.ends_with("-security") || uri.contains("debian-security");
-        let Some((_, main)) = pairs().find(|(suite, uri)| !is_security(suite, uri) && uri.contains("debian")) else {
+        let is_security =
+            |suite: &str, uri: &str| suite.ends_with("-security") || uri.contains("debian-security");
+        let Some((_, main)) = pairs().find(|(suite, uri)| !is_security(suite, uri) && uri.contains("debian"))
+        else {
             bail!(
                 "apt names no Debian mirror (`apt-get indextargets --format '$(RELEASE) $(REPO_URI)'`), and the \
                  packages wanted are Debian's"
@@ -161,7 +170,8 @@ impl Suite {
 
     /// Downloads one package and unpacks it into `into`. Nothing is installed, and no script of it runs.
     pub(crate) fn unpack(&self, package: &str, version: &str, into: &Path) -> Result<()> {
-        let scratch = tempfile::tempdir_in(&self.dir).context("cannot create a temporary folder in the cache")?;
+        let scratch =
+            tempfile::tempdir_in(&self.dir).context("cannot create a temporary folder in the cache")?;
         eprintln!("downloading {package} {version} ({})", self.name);
         run::check_quietly(
             self.command("apt-get")
@@ -184,7 +194,10 @@ mod tests {
     fn mirrors_are_told_apart() {
         let both = "x-security http://m/debian-security/\nx http://m/debian/\nx-updates http://m/debian/\n";
         let found = Mirrors::parse(both).expect("two mirrors");
-        assert_eq!((found.main.as_str(), found.security.as_str()), ("http://m/debian/", "http://m/debian-security/"));
+        assert_eq!(
+            (found.main.as_str(), found.security.as_str()),
+            ("http://m/debian/", "http://m/debian-security/")
+        );
         let found = Mirrors::parse("x http://m/debian/\n").expect("one mirror");
         assert_eq!(found.security, "http://m/debian-security/");
         assert!(Mirrors::parse("").is_err());

@@ -6,8 +6,10 @@
 mod apt;
 mod cache;
 mod ebpf;
+mod kernels;
 mod run;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -16,8 +18,12 @@ use clap::{Parser, Subcommand};
 
 /// oomtrace's own chores: build the eBPF object, boot kernels, run all tests, demo
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = "Downloads are kept in $OOMTRACE_CACHE, else \
-in $XDG_CACHE_HOME/oomtrace, else in ~/.cache/oomtrace.")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Downloads are kept in $OOMTRACE_CACHE, else \
+in $XDG_CACHE_HOME/oomtrace, else in ~/.cache/oomtrace."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Chore,
@@ -28,11 +34,14 @@ struct Cli {
 enum Chore {
     /// Build the eBPF object that is committed in oomtrace/ebpf/
     BuildEbpf(ebpf::Args),
+    /// Boot a stock kernel in QEMU and run a command in it
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Chore::BuildEbpf(args) => ebpf::main(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Vm(args) => vm::main(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

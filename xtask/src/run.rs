@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 /// What cargo sets for us and must not reach a cargo or rustc that we start: it would describe the wrong package.
-const CARGO_LEFTOVERS: &[&str] = &["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS"];
+const CARGO_LEFTOVERS: &[&str] =
+    &["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS"];
 
 /// Runs to the end with output passed through; an exit code other than 0 is an error.
 pub(crate) fn check(command: &mut Command) -> Result<()> {

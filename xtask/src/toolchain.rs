@@ -68,7 +68,9 @@ fn find_sysroot() -> Result<PathBuf> {
             let mut rustc = Command::new(prefix[0]);
             run::stdout_of(rustc.args(&prefix[1..]).args(args).current_dir(workspace::root()))
         };
-        let (Ok(version), Ok(sysroot)) = (ask(&["--version"]), ask(&["--print", "sysroot"])) else { continue };
+        let (Ok(version), Ok(sysroot)) = (ask(&["--version"]), ask(&["--print", "sysroot"])) else {
+            continue;
+        };
         let sysroot = PathBuf::from(sysroot.trim_end());
         if version.split(' ').nth(1) == Some(RUSTC) && sysroot.join("bin/cargo").exists() {
             return Ok(sysroot);
@@ -100,9 +102,10 @@ fn with_source(real: &Path) -> Result<(PathBuf, PathBuf)> {
         Err(refused) => refused,
     };
     eprintln!("rustup cannot; taking Debian's package rust-src of the same version instead");
-    let source = debian_source()
-        .with_context(|| format!("and before that: {refused:#}"))
-        .with_context(|| format!("cannot get the library source of rustc {RUSTC} from rustup nor from Debian"))?;
+    let source =
+        debian_source().with_context(|| format!("and before that: {refused:#}")).with_context(|| {
+            format!("cannot get the library source of rustc {RUSTC} from rustup nor from Debian")
+        })?;
     let sysroot = own_sysroot(real, &source)?;
     Ok((sysroot.join("rustc"), sysroot))
 }
@@ -120,7 +123,8 @@ fn debian_source() -> Result<PathBuf> {
         suite.unpack("rust-src", wanted, &unpacked)?;
         // The package is the whole compiler; the library alone is a sixth of it.
         let library = unpacked.join(format!("usr/src/rustc-{RUSTC}/library"));
-        fs::rename(&library, folder.join("library")).with_context(|| format!("no {} in it", library.display()))?;
+        fs::rename(&library, folder.join("library"))
+            .with_context(|| format!("no {} in it", library.display()))?;
         fs::remove_dir_all(&unpacked).context("cannot tidy up")
     })
 }
@@ -140,7 +144,11 @@ fn own_sysroot(real: &Path, source: &Path) -> Result<PathBuf> {
         link_all(&real.join("lib/rustlib"), &rustlib, "src")?;
         symlink(source, folder.join(SOURCE_IN_SYSROOT))?;
         let script = folder.join("rustc");
-        let text = format!("#!/bin/sh\nexec '{}/bin/rustc' --sysroot '{}' \"$@\"\n", real.display(), place.display());
+        let text = format!(
+            "#!/bin/sh\nexec '{}/bin/rustc' --sysroot '{}' \"$@\"\n",
+            real.display(),
+            place.display()
+        );
         fs::write(&script, text)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
         Ok(())

@@ -43,7 +43,8 @@ pub(super) fn mount_all() -> Result<()> {
 fn mount_one(kind: &str, place: &str, options: Option<&CStr>) -> Result<()> {
     // Folders below sysfs cannot be made; the mount then says what is wrong.
     let _ = fs::create_dir_all(place);
-    mount(kind, place, kind, MountFlags::empty(), options).with_context(|| format!("cannot mount {kind} on {place}"))
+    mount(kind, place, kind, MountFlags::empty(), options)
+        .with_context(|| format!("cannot mount {kind} on {place}"))
 }
 
 /// The unified hierarchy, with the controllers that tests use passed on to the root's children.

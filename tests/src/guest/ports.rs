@@ -67,7 +67,9 @@ impl Control {
 
     /// One message.
     pub(super) fn say(&mut self, line: &str) -> Result<()> {
-        writeln!(self.0, "{}", line.replace('\n', " ")).and_then(|()| self.0.flush()).context("cannot tell the host")
+        writeln!(self.0, "{}", line.replace('\n', " "))
+            .and_then(|()| self.0.flush())
+            .context("cannot tell the host")
     }
 
     /// Everything below `folder`; returns without an error when a file vanishes meanwhile.
@@ -95,7 +97,8 @@ impl Control {
         let mut sum = Fnv::default();
         let mut buffer = vec![0; 1 << 16];
         while left > 0 {
-            let mut count = reader.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
+            let mut count =
+                reader.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
             if count == 0 {
                 count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                 buffer[..count].fill(0);

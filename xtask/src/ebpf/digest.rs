@@ -110,7 +110,10 @@ pub(super) fn verify(root: &Path) -> Result<()> {
             .map(|(_, name)| name.as_str())
             .collect();
         names.sort_unstable();
-        bail!("the committed eBPF object was not built from these sources; changed: {}. {advice}", names.join(", "));
+        bail!(
+            "the committed eBPF object was not built from these sources; changed: {}. {advice}",
+            names.join(", ")
+        );
     }
     Ok(())
 }

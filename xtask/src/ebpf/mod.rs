@@ -123,8 +123,8 @@ fn real(path: &Path) -> Result<PathBuf> {
 fn compare(built: &[u8], toolchain: &Toolchain) -> Result<()> {
     let path = object();
     let advice = "Run `cargo xtask build-ebpf` and commit what it changes in oomtrace/ebpf/.";
-    let committed =
-        fs::read(&path).with_context(|| format!("cannot read the committed object {}. {advice}", path.display()))?;
+    let committed = fs::read(&path)
+        .with_context(|| format!("cannot read the committed object {}. {advice}", path.display()))?;
     if committed != built {
         let at = committed.iter().zip(built).position(|(a, b)| a != b);
         bail!(
