@@ -3,6 +3,7 @@
 //! Everything here runs as root in a throw-away virtual machine and makes real OOMs. The reference is never oomtrace: it is
 //! the kernel's own log, `memory.events` and `/proc/vmstat` ([`oracle`]).
 //!
+//! - [`guest`]: the program they are all part of, and the guest's process 1;
 //! - [`programs`]: `guest NAME …`, the processes that an OOM is made of;
 //! - [`oracle`]: what the kernel says about it;
 //! - [`harness`]: cgroups, processes, a running `oomtrace watch`, the comparison, the runner;
@@ -23,6 +24,7 @@
 //!
 //! Try one: `cargo xtask vm --kernel 6.12 -- guest test --filter NAME`.
 
+pub mod guest;
 pub mod harness;
 pub mod oracle;
 pub mod programs;

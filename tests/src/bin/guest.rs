@@ -1,27 +1,8 @@
-//! `guest`: everything that runs inside a test guest, by the name of its first argument.
+//! The one program of ours that runs inside a guest beside oomtrace: as `/init` it brings the guest up, and called by
+//! name it runs the guest's test programs. The table of them is in `oomtrace_tests::guest`.
 
 use std::process::ExitCode;
 
-use oomtrace_tests::{harness, programs, scenarios};
-
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    let name = words.next().unwrap_or_default();
-    let name = name.to_string_lossy();
-    let result = match name.as_ref() {
-        "test" => harness::runner::main(programs::Arguments::new(words)),
-        "record-corpus" => scenarios::corpus::main(programs::Arguments::new(words)),
-        _ => match programs::run(&name, words) {
-            Some(result) => result.map(|()| ExitCode::SUCCESS),
-            None => {
-                let known: Vec<_> = programs::PROGRAMS.iter().map(|(known, _)| *known).collect();
-                eprintln!("guest: there is no {name:?}: test, record-corpus, {}", known.join(", "));
-                return ExitCode::from(2);
-            }
-        },
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("guest {name}: {error:#}");
-        ExitCode::FAILURE
-    })
+    oomtrace_tests::guest::main()
 }

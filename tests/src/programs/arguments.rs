@@ -61,10 +61,10 @@ mod tests {
 
     #[test]
     fn options_are_taken_wherever_they_stand() {
-        let mut found = arguments(&["200", "--adj", "-17", "--file"]);
+        let mut found = arguments(&["200", "--adj", "-17", "--shmem"]);
         assert_eq!(found.option::<i32>("--adj").unwrap(), Some(-17));
         assert_eq!(found.option::<i32>("--rss").unwrap(), None);
-        assert!(found.flag("--file"));
+        assert!(found.flag("--shmem"));
         assert_eq!(found.next::<u32>("N").unwrap(), 200);
         found.end().unwrap();
     }

@@ -1,10 +1,11 @@
 //! `idle N`: N processes, each with an mm of its own, that touch some memory and then sleep for ever.
 //!
 //! `--adj A` gives all the same `oom_score_adj`; `--adj-random SEED` spreads them over -1000…1000 with the extremes
-//! among them. `--rss KB` is the anonymous memory of each (with `--adj-random` sizes vary around it); `--file` and
-//! `--shmem` add a few pages of the other two kinds.
+//! among them. `--rss KB` is the anonymous memory of each (with `--adj-random` sizes vary around it); `--file PATH`
+//! and `--shmem` add a few pages of the other two kinds.
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -15,7 +16,7 @@ struct Look {
     adj: Option<i32>,
     seed: Option<u64>,
     rss_kb: usize,
-    file: bool,
+    file: Option<PathBuf>,
     shmem: bool,
 }
 
@@ -24,7 +25,7 @@ pub(super) fn main(mut arguments: Arguments) -> Result<()> {
         adj: arguments.option("--adj")?,
         seed: arguments.option("--adj-random")?,
         rss_kb: arguments.option("--rss")?.unwrap_or(64),
-        file: arguments.flag("--file"),
+        file: arguments.option("--file")?,
         shmem: arguments.flag("--shmem"),
     };
     let count: u32 = arguments.next("N")?;
@@ -71,8 +72,8 @@ fn settle(look: &Look, index: u32, mut tell: PipeWriter) -> Result<()> {
         None => look.rss_kb,
     };
     memory::anon(varied * 1024)?;
-    if look.file {
-        memory::file((1 + index as usize % 7) * 16 * 1024)?;
+    if let Some(path) = &look.file {
+        memory::file(path, (1 + index as usize % 7) * 16 * 1024)?;
     }
     if look.shmem {
         memory::shmem((1 + index as usize % 5) * 8 * 1024)?;

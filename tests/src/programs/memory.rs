@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::ptr::null_mut;
 
 use anyhow::{Context as _, Result};
@@ -20,13 +21,13 @@ pub(super) fn shmem(bytes: usize) -> Result<()> {
     map_and_write(bytes, MapFlags::SHARED)
 }
 
-/// Maps the start of this very program's file and reads `bytes` of it.
-pub(super) fn file(bytes: usize) -> Result<()> {
-    let exe = File::open("/proc/self/exe").context("failed to open /proc/self/exe")?;
-    let length = usize::try_from(exe.metadata()?.len())?.min(bytes);
+/// Maps the start of the file at `path` and reads `bytes` of it.
+pub(super) fn file(path: &Path, bytes: usize) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
+    let length = usize::try_from(file.metadata()?.len())?.min(bytes);
     // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
-    let start = unsafe { mmap(null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, exe.as_fd(), 0) }
-        .context("failed to map this program")?
+    let start = unsafe { mmap(null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE, file.as_fd(), 0) }
+        .with_context(|| format!("failed to map {}", path.display()))?
         .cast::<u8>();
     for offset in (0..length).step_by(PAGE) {
         // SAFETY: offset is below the mapping's length, and the file is not truncated while it runs.

@@ -1,6 +1,9 @@
 //! Pieces that several scenarios are made of.
 
-use anyhow::{Result, ensure};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::mount::{MountFlags, mount};
 
 use crate::harness::cgroup::Cgroup;
 use crate::harness::process::{Launch, Running};
@@ -19,7 +22,8 @@ pub(super) fn waiting_hog(cgroup: &Cgroup) -> Result<Running> {
 
 /// `count` idle processes and their parent inside `cgroup`, with adjustments over the whole range and all kinds of memory.
 pub(super) fn crowd(cgroup: &Cgroup, count: u32) -> Result<Running> {
-    let launch = Launch::guest("idle")?.args(&[&count.to_string(), "--adj-random", "7", "--file", "--shmem"]);
+    let launch = Launch::guest("idle")?.args(&[&count.to_string(), "--adj-random", "7", "--shmem"]);
+    let launch = launch.arg("--file").arg(mapped_file()?);
     let (crowd, _) = launch.inside(cgroup).start_ready()?;
     Ok(crowd)
 }
@@ -31,4 +35,17 @@ pub(super) fn only_episode(lines: &Lines) -> Result<&Episode> {
         lines.episodes.iter().map(|episode| (episode.id, episode.outcome.as_str())).collect();
     ensure!(outcomes.len() == 1, "one episode was expected, not {outcomes:?}");
     Ok(&lines.episodes[0])
+}
+
+/// A file whose mapped pages the kernel counts as those of a file. The guest's root is a tmpfs, whose pages count as shared
+/// memory, and there is no disk; ramfs is the one file system left. Made once, and left there.
+fn mapped_file() -> Result<PathBuf> {
+    let directory = Path::new("/run-ramfs");
+    let file = directory.join("mapped");
+    if !file.exists() {
+        std::fs::create_dir_all(directory).context("failed to make a directory for ramfs")?;
+        mount("ramfs", directory, "ramfs", MountFlags::empty(), None).context("failed to mount a ramfs")?;
+        std::fs::write(&file, vec![1; 128 * 1024]).context("failed to write a file to map")?;
+    }
+    Ok(file)
 }
