@@ -109,6 +109,12 @@ impl Cgroup {
         }
     }
 
+    /// Sets the limit, and another one for swap; version 2 only.
+    pub fn limit_with_swap(&self, bytes: u64, swap_bytes: u64) -> Result<()> {
+        self.write("memory.swap.max", &swap_bytes.to_string())?;
+        self.write("memory.max", &bytes.to_string())
+    }
+
     /// Sets the limit to what is used now and `room` bytes more; returns the limit.
     pub fn limit_above_usage(&self, room: u64) -> Result<u64> {
         let file = match self.version {

@@ -8,6 +8,7 @@ pub mod process;
 pub mod runner;
 pub mod stage;
 pub mod stream;
+pub mod swap;
 pub mod sysctl;
 pub mod view;
 pub mod watch;

@@ -68,7 +68,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("scorer_silent", scorer_silent::run),
     each("replay_identical", replay_identical::run),
     each("ring_too_small", ring_too_small::run),
-    once("swap", swap::run),
+    each("swap", swap::run),
     once("no_root", refusals::no_root),
     once("no_btf", refusals::no_btf),
     once("bad_files", bad_files::run),
