@@ -8,6 +8,7 @@ mod cache;
 mod ebpf;
 mod kernels;
 mod run;
+mod test;
 mod toolchain;
 mod vm;
 mod workspace;
@@ -34,6 +35,8 @@ struct Cli {
 enum Chore {
     /// Build the eBPF object that is committed in oomtrace/ebpf/
     BuildEbpf(ebpf::Args),
+    /// Run every test: style, unit, integration, the eBPF object, and real kernels in QEMU
+    Test(test::Args),
     /// Boot a stock kernel in QEMU and run a command in it
     Vm(vm::Args),
 }
@@ -41,6 +44,7 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Chore::BuildEbpf(args) => ebpf::main(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Test(args) => test::main(&args),
         Chore::Vm(args) => vm::main(&args),
     };
     result.unwrap_or_else(|error| {
