@@ -137,6 +137,11 @@ pub(crate) fn busybox() -> Result<PathBuf> {
     Ok(folder.join("busybox"))
 }
 
+/// Where the static oomtrace is, after building it.
+pub(crate) fn oomtrace() -> Result<PathBuf> {
+    build_static()?.into_iter().next().context("the list of our programs is empty")
+}
+
 /// oomtrace and the guest programs without shared libraries, built with flags and a target folder of their own.
 fn build_static() -> Result<Vec<PathBuf>> {
     let target_dir = workspace::target().join("static");
