@@ -31,6 +31,9 @@ const STARTS: u32 = 3;
 /// Enough for a busy machine: init runs after 2 to 6 seconds on an idle one.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Size of a guest's disk, which is for swap: a sparse file, gone after the run.
+const DISK_BYTES: u64 = 64 << 20;
+
 /// Runs whose console logs are kept.
 const LOGS_KEPT: usize = 20;
 
@@ -217,9 +220,14 @@ impl Guest<'_> {
         let console_log = self.logs.join("console.log");
         let initramfs = self.logs.join("initramfs.cpio");
         programs.write(&initramfs, command, self.extras)?;
+        let disk = self.logs.join("disk.img");
+        fs::File::create(&disk)
+            .and_then(|file| file.set_len(DISK_BYTES))
+            .with_context(|| format!("cannot create {}", disk.display()))?;
         let machine = Machine {
             kernel: &self.kernel.file,
             initramfs: &initramfs,
+            disk: Some(&disk),
             accel,
             cpus: self.hardware.cpus,
             memory: &self.hardware.memory,
@@ -249,6 +257,7 @@ impl Guest<'_> {
         };
         // Big, and quickly made again.
         let _ = fs::remove_file(&initramfs);
+        let _ = fs::remove_file(&disk);
         Ok(Run { outcome, starts, console_log })
     }
 
@@ -268,6 +277,7 @@ impl Guest<'_> {
                 let probe = Machine {
                     kernel: &self.kernel.file,
                     initramfs: &initramfs,
+                    disk: None,
                     accel: Accel::Kvm,
                     cpus: hardware.cpus,
                     memory: &hardware.memory,

@@ -40,6 +40,8 @@ pub(crate) enum Accel {
 pub(crate) struct Machine<'a> {
     pub(crate) kernel: &'a Path,
     pub(crate) initramfs: &'a Path,
+    /// A raw disk image, for tests to swap to.
+    pub(crate) disk: Option<&'a Path>,
     pub(crate) accel: Accel,
     pub(crate) cpus: u32,
     pub(crate) memory: &'a str,
@@ -230,6 +232,12 @@ fn command_line(machine: &Machine<'_>, [console, stdout, stderr, control]: [&Pip
     let cpus = if machine.accel == Accel::Icount { 1 } else { machine.cpus };
     qemu.arg("-smp").arg(cpus.to_string()).arg("-m").arg(machine.memory);
     qemu.arg("-kernel").arg(machine.kernel).arg("-initrd").arg(machine.initramfs);
+    if let Some(disk) = machine.disk {
+        // NVMe is the one disk that Debian's cloud kernels drive without modules. Nothing on it outlives the run.
+        let file = disk.display();
+        qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,cache=unsafe,file={file}"));
+        qemu.arg("-device").arg("nvme,drive=disk,serial=oomtrace");
+    }
     // With `panic=-1` a panic restarts at once, which `-no-reboot` turns into the end.
     let loglevel = if machine.show_console { "loglevel=7" } else { "quiet" };
     qemu.arg("-append")
