@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rustix::process::{WaitOptions, wait};
 use rustix::system::{RebootCommand, reboot};
 
@@ -20,13 +20,15 @@ const COMMAND: &str = "/etc/oomtrace-command";
 /// The folder whose files go to the host.
 const OUT: &str = "/out";
 
-/// Runs the guest; the machine ends with it.
+/// Runs the guest. Does not return: the machine ends with it.
 ///
-/// # Panics
+/// # Errors
 ///
-/// When it is not process 1: it would mount over the host's folders, and restart the host.
-pub fn main() -> ! {
-    assert!(rustix::process::getpid().is_init(), "only process 1 of a guest may call this");
+/// Refuses to run when it is not process 1.
+pub fn main() -> Result<ExitCode> {
+    if !rustix::process::getpid().is_init() {
+        bail!("`guest init` is for process 1 of a guest");
+    }
     // Without mounts there are no ports, so the console is the only place left to complain on.
     if let Err(error) = mounts::mount_all() {
         eprintln!("init: {error:#}");
