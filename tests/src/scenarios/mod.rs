@@ -5,12 +5,16 @@ mod allocating_task;
 mod bad_files;
 mod common;
 pub mod corpus;
+mod demo;
+mod doctor;
 mod exited_leader;
 mod global_200;
 mod group_kill;
+mod limit_lowered;
 mod measure;
 mod memcg_200;
 mod names;
+mod nested_limits;
 mod no_phantoms;
 mod none_killable;
 mod oracle_agrees;
@@ -58,6 +62,8 @@ pub const SCENARIOS: &[Scenario] = &[
     each("group_kill", group_kill::run),
     each("shared_mm", shared_mm::run),
     each("exited_leader", exited_leader::run),
+    each("nested_limits", nested_limits::run),
+    each("limit_lowered", limit_lowered::run),
     each("threads", threads::run),
     each("vfork_child", vfork_child::run),
     each("names", names::run),
@@ -71,6 +77,8 @@ pub const SCENARIOS: &[Scenario] = &[
     each("swap", swap::run),
     once("no_root", refusals::no_root),
     once("no_btf", refusals::no_btf),
+    once("doctor", doctor::run),
+    once("demo", demo::run),
     once("bad_files", bad_files::run),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),
