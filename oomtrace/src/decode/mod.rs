@@ -12,7 +12,7 @@ use oomtrace_common::{
 };
 
 use self::{
-    bytes::{Fields, known_i32, known_u32, known_u64},
+    bytes::{Fields, known_i32, known_u64},
     task::{candidate, trigger},
 };
 use crate::model::{
