@@ -124,15 +124,10 @@ fn cgroup(fields: &Fields<'_>) -> Result<Observation, DecodeError> {
     }))
 }
 
-fn memcg_level(
-    fields: &Fields<'_>,
-    at: Stamp,
-    page_counter_max: u64,
-) -> Result<Observation, DecodeError> {
+fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<Observation, DecodeError> {
     use core::mem::offset_of;
-    let limit = |offset| {
-        fields.u64(offset).map(|pages| known_u64(pages).filter(|&pages| pages < page_counter_max))
-    };
+    let limit =
+        |offset| fields.u64(offset).map(|pages| known_u64(pages).filter(|&pages| pages < page_counter_max));
     Ok(Observation::MemcgLevel(MemcgLevel {
         at,
         level: fields.u32(offset_of!(wire::MemcgLevel, level))?,

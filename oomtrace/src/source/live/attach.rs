@@ -30,7 +30,8 @@ pub fn all(
     btf: Option<&Btf>,
     without: &[String],
 ) -> Result<Attached, LiveError> {
-    let mut attaching = Attaching { programs, btf, attached: Attached { hooks: Vec::new(), program_fds: Vec::new() } };
+    let mut attaching =
+        Attaching { programs, btf, attached: Attached { hooks: Vec::new(), program_fds: Vec::new() } };
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
         if without.contains(&target) {
@@ -177,7 +178,8 @@ impl Attaching<'_> {
         P: TryFrom<&'p mut aya::programs::Program, Error = ProgramError>,
     {
         let name = format!("{name}_{kind}");
-        let program = self.programs.program_mut(&name).ok_or_else(|| format!("the object has no program {name}"))?;
+        let program =
+            self.programs.program_mut(&name).ok_or_else(|| format!("the object has no program {name}"))?;
         P::try_from(program).map_err(|error| error.to_string())
     }
 

@@ -101,7 +101,9 @@ impl Types {
         for _ in 0..32 {
             kind = match &kind {
                 Type::Typedef(t) => self.btf.resolve_chained_type(t).ok()?,
-                Type::Volatile(t) | Type::Const(t) | Type::Restrict(t) => self.btf.resolve_chained_type(t).ok()?,
+                Type::Volatile(t) | Type::Const(t) | Type::Restrict(t) => {
+                    self.btf.resolve_chained_type(t).ok()?
+                }
                 Type::TypeTag(t) => self.btf.resolve_chained_type(t).ok()?,
                 _ => return Some(kind),
             };

@@ -110,7 +110,10 @@ mod tests {
     fn split_copies_are_told_from_the_function_and_its_cold_part() {
         let copy = |line: &str| split_copy(line.as_bytes());
         assert_eq!(copy("ffffffff8125f3d0 t oom_badness.part.0\n").as_deref(), Some("oom_badness.part.0"));
-        assert_eq!(copy("0000000000000000 t oom_badness.constprop.0.isra.0\n").as_deref(), Some("oom_badness.constprop.0.isra.0"));
+        assert_eq!(
+            copy("0000000000000000 t oom_badness.constprop.0.isra.0\n").as_deref(),
+            Some("oom_badness.constprop.0.isra.0")
+        );
         assert_eq!(copy("ffffffff8125f3d0 T oom_badness\n"), None);
         assert_eq!(copy("ffffffff8125f3d0 t oom_badness.cold\n"), None);
         assert_eq!(copy("ffffffffc0000000 t proc_oom_score\t[mod]\n"), None);

@@ -151,17 +151,15 @@ fn load(
 ) -> Result<(Ebpf, Attached), LiveError> {
     let refused = |reason: String| LiveError::Load { reason };
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let sizes = Sizes {
-        headroom: ring_bytes / 4,
-        ring: ring_bytes,
-        page_counter_max: page_counter_max(page_size),
-    };
+    let sizes =
+        Sizes { headroom: ring_bytes / 4, ring: ring_bytes, page_counter_max: page_counter_max(page_size) };
     // Attaching by fentry goes by the running kernel's own BTF; another file can only serve offsets.
     let btf = match flavour {
         Flavour::Kprobe => None,
-        Flavour::Fentry | Flavour::Auto => {
-            Some(Btf::parse_file(own_btf, aya::Endianness::default()).map_err(|error| refused(error.to_string()))?)
-        }
+        Flavour::Fentry | Flavour::Auto => Some(
+            Btf::parse_file(own_btf, aya::Endianness::default())
+                .map_err(|error| refused(error.to_string()))?,
+        ),
     };
     let log_level = probe_log_level(options.probe_log);
     let mut loader = EbpfLoader::new();

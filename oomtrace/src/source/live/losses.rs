@@ -23,7 +23,9 @@ impl Losses {
     #[must_use]
     pub fn read(&self) -> Lost {
         let sum = |index| {
-            self.counters.get(&index, 0).map_or(0, |cpus| cpus.iter().fold(0u64, |sum, n| sum.saturating_add(*n)))
+            self.counters
+                .get(&index, 0)
+                .map_or(0, |cpus| cpus.iter().fold(0u64, |sum, n| sum.saturating_add(*n)))
         };
         let closing = sum(loss::CLOSING);
         Lost {
