@@ -29,6 +29,9 @@ pub(crate) struct State {
     pub(crate) task: u64,
     /// What the scorer returned for it, if `points_valid`.
     pub(crate) points: i64,
+    /// Result of the last search for a thread with an mm: the thread, and the mm, 0 if there is none.
+    pub(crate) thread: u64,
+    pub(crate) mm: u64,
     /// The css last asked for, and its cgroup's id.
     pub(crate) last_css: u64,
     pub(crate) last_css_id: u64,

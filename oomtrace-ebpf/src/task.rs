@@ -33,7 +33,15 @@ pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
     let pf = read::<u32>(task, off!(task_flags), 0, &mut errors);
     let signal = read::<u64>(task, off!(task_signal), 0, &mut errors);
     // A kernel thread's mm, if any, is borrowed.
-    let (owner, mm) = if pf & PF_KTHREAD == 0 { thread_with_mm(task, signal) } else { (task, 0) };
+    if pf & PF_KTHREAD == 0 {
+        find_mm(task, signal, state);
+    } else {
+        found(state, task, 0);
+    }
+    // SAFETY: `state` is the episode's. Read back rather than returned, so that to the verifier all the ways out of the
+    // search are one.
+    let (owner, mm) =
+        unsafe { ((&raw const (*state).thread).read_volatile(), (&raw const (*state).mm).read_volatile()) };
     let origin = read::<u8>(signal, off!(signal_oom_flag_origin), 0, &mut errors);
     let oom_mm = read::<u64>(signal, off!(signal_oom_mm), 0, &mut errors);
     let memcg = memcg::of_task(task, state);
@@ -113,25 +121,36 @@ pub(crate) unsafe fn comm(out: *mut [u8; 16], task: u64) {
     }
 }
 
-/// The first thread with an mm, and that mm; the task itself and 0 if there is none.
+/// Finds the first thread with an mm, and that mm; the task itself and 0 if there is none.
 #[inline(always)]
-fn thread_with_mm(task: u64, signal: u64) -> (u64, u64) {
+fn find_mm(task: u64, signal: u64, state: *mut State) {
     let mm = pointer(task, off!(task_mm));
     if mm != 0 || signal == 0 {
-        return (task, mm);
+        found(state, task, mm);
+        return;
     }
+    found(state, task, 0);
     let head = signal + u64::from(off!(signal_thread_head));
     let mut node = pointer(head, 0);
     for _ in 0..MAX_THREADS {
         if node == 0 || node == head {
-            break;
+            return;
         }
         let thread = node - u64::from(off!(task_thread_node));
         let mm = pointer(thread, off!(task_mm));
         if mm != 0 {
-            return (thread, mm);
+            found(state, thread, mm);
+            return;
         }
         node = pointer(node, 0);
     }
-    (task, 0)
+}
+
+#[inline(always)]
+fn found(state: *mut State, thread: u64, mm: u64) {
+    // SAFETY: `state` is the episode's.
+    unsafe {
+        (&raw mut (*state).thread).write_volatile(thread);
+        (&raw mut (*state).mm).write_volatile(mm);
+    }
 }
