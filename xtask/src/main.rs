@@ -5,9 +5,11 @@
 
 mod apt;
 mod cache;
+mod demo;
 mod ebpf;
 mod kernels;
 mod run;
+mod test;
 mod toolchain;
 mod vm;
 mod workspace;
@@ -34,6 +36,12 @@ struct Cli {
 enum Chore {
     /// Build the eBPF object that is committed in oomtrace/ebpf/
     BuildEbpf(ebpf::Args),
+    /// What a commit must pass, without network or guests: style, lints, plain tests, the digest of the eBPF sources
+    Check,
+    /// Show oomtrace at work: on this machine if it allows that, else in a guest, else from a recording
+    Demo(demo::Args),
+    /// Run every test: style, unit, integration, the eBPF object, and real kernels in QEMU
+    Test(test::Args),
     /// Boot a stock kernel in QEMU and run a command in it
     Vm(vm::Args),
 }
@@ -41,6 +49,9 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Chore::BuildEbpf(args) => ebpf::main(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Check => test::check(),
+        Chore::Demo(args) => demo::main(&args),
+        Chore::Test(args) => test::main(&args),
         Chore::Vm(args) => vm::main(&args),
     };
     result.unwrap_or_else(|error| {

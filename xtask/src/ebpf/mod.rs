@@ -49,11 +49,10 @@ pub(crate) fn object() -> PathBuf {
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> Result<()> {
     let toolchain = toolchain::get()?;
-    let built = compile(&toolchain)?;
-    let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     if args.check {
-        return compare(&bytes, &toolchain);
+        return check(&toolchain);
     }
+    let bytes = compile(&toolchain)?;
     if let Some(out) = &args.out {
         return replace(out, &bytes);
     }
@@ -65,8 +64,13 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Compiles, and returns where cargo put the object.
-fn compile(toolchain: &Toolchain) -> Result<PathBuf> {
+/// Fails unless the committed object is what the sources give.
+pub(crate) fn check(toolchain: &Toolchain) -> Result<()> {
+    compare(&compile(toolchain)?, toolchain)
+}
+
+/// Compiles, and returns the object's bytes.
+fn compile(toolchain: &Toolchain) -> Result<Vec<u8>> {
     let root = workspace::root();
     let target_dir = workspace::target().join("ebpf");
     let mut flags: Vec<String> = FLAGS.iter().map(|&f| f.to_owned()).collect();
@@ -98,7 +102,8 @@ fn compile(toolchain: &Toolchain) -> Result<PathBuf> {
         .env_remove("CARGO_MANIFEST_DIR")
         .current_dir(&root);
     run::check(&mut cargo).context("cannot build the eBPF object")?;
-    Ok(target_dir.join(TARGET).join(PROFILE).join("oomtrace"))
+    let built = target_dir.join(TARGET).join(PROFILE).join("oomtrace");
+    fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
 }
 
 /// The folders that hold the sources of registry crates. Their names differ between mirrors.

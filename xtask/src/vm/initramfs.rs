@@ -53,7 +53,11 @@ pub(crate) struct Programs {
 impl Programs {
     /// Fetches busybox and builds ours.
     pub(crate) fn get() -> Result<Self> {
-        let busybox = busybox()?;
+        Self::with_busybox(busybox()?)
+    }
+
+    /// Builds ours.
+    pub(crate) fn with_busybox(busybox: PathBuf) -> Result<Self> {
         let list = run::stdout_of(Command::new(&busybox).arg("--list-full"))?;
         let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
         Ok(Self { busybox, applets, ours: build_static()? })
@@ -115,7 +119,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A busybox without shared libraries, from Debian's package; it is not installed.
-fn busybox() -> Result<PathBuf> {
+pub(crate) fn busybox() -> Result<PathBuf> {
     let folder = cache::folder("busybox", |folder| {
         let suite = apt::Suite::fetch("stable")?;
         let versions = suite.versions("busybox-static")?;
@@ -131,6 +135,11 @@ fn busybox() -> Result<PathBuf> {
     })
     .context("cannot get busybox for the guests")?;
     Ok(folder.join("busybox"))
+}
+
+/// Where the static oomtrace is, after building it.
+pub(crate) fn oomtrace() -> Result<PathBuf> {
+    build_static()?.into_iter().next().context("the list of our programs is empty")
 }
 
 /// oomtrace and the guest programs without shared libraries, built with flags and a target folder of their own.

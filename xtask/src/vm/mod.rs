@@ -165,7 +165,7 @@ pub(crate) fn conclude(run: &Run, timeout: Option<Duration>) -> u8 {
     }
     if let Some(failure) = &outcome.failure {
         eprintln!("xtask: {failure}; its kernel's log: {}", console_log.display());
-        for line in tail(console_log, 15) {
+        for line in tail(console_log, 30) {
             eprintln!("  | {line}");
         }
     }

@@ -110,7 +110,8 @@ fn receive(port: &mut impl BufRead, header: &str, out: Option<&Path>) -> Result<
 fn decode_path(hex: &str) -> Result<PathBuf> {
     let digits = hex.as_bytes().chunks(2);
     let bytes: Option<Vec<u8>> = digits
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2))
+        .map(|pair| u8::from_str_radix(pair?, 16).ok())
         .collect();
     let path =
         PathBuf::from(std::ffi::OsString::from_vec(bytes.with_context(|| format!("`{hex}` is no path"))?));
@@ -144,11 +145,9 @@ mod tests {
     #[test]
     fn files_and_the_exit_code_arrive() {
         let out = tempfile::tempdir().expect("a folder");
-        let text = b"noise\nready\nexit 3\nfile 644 3 612f62\na\nb\nsum f3a7521861eecd17\nend\n".to_vec();
         let mut sum = Fnv::default();
         sum.add(b"a\nb");
-        let text =
-            String::from_utf8(text).expect("text").replace("f3a7521861eecd17", &format!("{:016x}", sum.0));
+        let text = format!("noise\nready\nexit 3\nfile 644 3 612f62\na\nbsum {:016x}\nend\n", sum.0);
         let mut ready = false;
         // The three bytes of the file hold a line end, which must not be taken for a message's.
         let report = listen(text.as_bytes(), Some(out.path()), || ready = true);
@@ -169,7 +168,7 @@ mod tests {
     fn paths_stay_below_the_folder() {
         assert!(decode_path("61").is_ok());
         for bad in ["", "2e2e", "2f61", "612f2e2e2f2e2e2f62", "6", "zz"] {
-            assert!(decode_path(bad).is_err() || bad == "6", "{bad}");
+            assert!(decode_path(bad).is_err(), "{bad}");
         }
     }
 }
