@@ -11,8 +11,9 @@
 pub mod config;
 pub mod record;
 
-/// "Not available" for a `u64`: no counter reaches it.
-pub const UNKNOWN_U64: u64 = u64::MAX;
+/// "Not available" for a `u64`. No counter reaches it; and it is not what a per-CPU counter's shared part, which can be a
+/// little below zero, looks like as a `u64`.
+pub const UNKNOWN_U64: u64 = 1 << 63;
 /// "Not available" for a `u32`; for a uid it is the kernel's own `INVALID_UID`.
 pub const UNKNOWN_U32: u32 = u32::MAX;
 /// "Not available" for an `i32`; no pid, order or signal result has this value.

@@ -76,7 +76,7 @@ pub mod flag {
     pub const EXITING: u16 = 1 << 6;
     /// `oom_evaluate_task` returned 1
     pub const ABORTED_SCAN: u16 = 1 << 7;
-    /// a read of kernel memory failed
+    /// a read of kernel memory failed: what was read is zero where it is not known
     pub const READ_FAILED: u16 = 1 << 8;
     /// no thread of the process has an mm
     pub const NO_MM: u16 = 1 << 9;
@@ -90,7 +90,8 @@ pub mod flag {
 pub struct Task {
     /// Return value of `oom_badness()`; `i64::MIN` is the kernel's "not killable". 0 without [`flag::SCORED`].
     pub points: i64,
-    /// `MM_FILEPAGES`, pages; [`crate::UNKNOWN_U64`] without an mm, as all the sizes below.
+    /// `MM_FILEPAGES`, pages; [`crate::UNKNOWN_U64`] without an mm, as all the sizes below. The counters are as the kernel
+    /// has them: they can be a little below zero, which the kernel takes for 0.
     pub rss_file: u64,
     /// `MM_ANONPAGES`, pages.
     pub rss_anon: u64,
@@ -173,8 +174,8 @@ pub struct MemcgLevel {
     pub swap_max: u64,
     /// 0 for the limiting cgroup, 1 for its parent, and so on.
     pub level: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 when a size could not be read: none of them is known then.
+    pub read_failed: u32,
 }
 
 /// Begins a batch of candidates; `count` [`Task`]s follow. 24 + 8 bytes.

@@ -28,20 +28,24 @@ pub(crate) fn header<T>(kind: u16, episode: u64) -> Header {
     Header { kind, reserved: 0, len: size_of::<T>() as u32, boot_ns: now(), episode }
 }
 
-/// Reserves a `T`, has `fill` write all of it, and submits it. `false`: the ring had no room.
+/// Reserves a record, has the block write all of it through the name given, and submits it. False: the ring had no room.
 ///
-/// `fill` must write every byte: the memory holds what earlier records left there.
-#[inline(always)]
-pub(crate) fn emit<T: 'static>(flags: u64, fill: impl FnOnce(*mut T)) -> bool {
-    match RING.reserve::<T>(0) {
-        Some(mut entry) => {
-            fill(entry.as_mut_ptr());
-            entry.submit(flags);
-            true
+/// The block must write every byte: the memory holds what earlier records left there. A macro, not a function with a
+/// closure: closures become functions of their own, which older verifiers cope badly with (see `scan::flush`).
+macro_rules! emit {
+    ($record:ident: $type:ty, $flags:expr, $fill:block) => {
+        match $crate::maps::RING.reserve::<$type>(0) {
+            Some(mut entry) => {
+                let $record: *mut $type = entry.as_mut_ptr();
+                $fill
+                entry.submit($flags);
+                true
+            }
+            None => false,
         }
-        None => false,
-    }
+    };
 }
+pub(crate) use emit;
 
 /// Bytes on the ring that the consumer has not read.
 #[inline(always)]

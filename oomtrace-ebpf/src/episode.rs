@@ -3,6 +3,7 @@
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task};
 use oomtrace_common::{
     UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    config::ABSENT,
     record::{Closed, Opened, chosen, kind, loss},
 };
 
@@ -11,7 +12,7 @@ use crate::{
     globals::off,
     maps::STATE,
     memcg,
-    read::{read, read_ptr},
+    read::{Errors, copy, pointer, read},
     scan, task,
 };
 
@@ -28,6 +29,9 @@ pub(crate) struct State {
     pub(crate) task: u64,
     /// What the scorer returned for it, if `points_valid`.
     pub(crate) points: i64,
+    /// Result of the last search for a thread with an mm: the thread, and the mm, 0 if there is none.
+    pub(crate) thread: u64,
+    pub(crate) mm: u64,
     /// The css last asked for, and its cgroup's id.
     pub(crate) last_css: u64,
     pub(crate) last_css_id: u64,
@@ -92,32 +96,29 @@ pub(crate) fn open(oc: u64) {
     }
     // SAFETY: as above.
     let episode = unsafe { (*state).episode };
-    let memcg = read::<u64>(oc, off!(oc_memcg));
-    let sent = emit::<Opened>(NO_WAKEUP, |record| {
+    let memcg = pointer(oc, off!(oc_memcg));
+    let sent = emit!(record: Opened, NO_WAKEUP, {
+        let mut errors = Errors::NONE;
         // SAFETY: `record` is a whole reserved record, all of which is written; the helper has no preconditions.
         unsafe {
             (*record).header = header::<Opened>(kind::OPENED, episode);
             (*record).trigger.points = 0;
             task::fill(&raw mut (*record).trigger, bpf_get_current_task(), state);
-            (*record).memcg = match memcg {
-                Some(0) => 0,
-                Some(memcg) => memcg::id(memcg, state),
-                None => UNKNOWN_U64,
-            };
-            let gfp_mask = read::<u32>(oc, off!(oc_gfp_mask));
-            (*record).gfp_mask = gfp_mask.unwrap_or(0);
-            (*record).gfp_mask_known = u32::from(gfp_mask.is_some());
-            (*record).order = read::<i32>(oc, off!(oc_order)).unwrap_or(UNKNOWN_I32);
+            copy(&raw mut (*record).gfp_mask, oc, off!(oc_gfp_mask), 0, &mut errors);
+            copy(&raw mut (*record).order, oc, off!(oc_order), UNKNOWN_I32, &mut errors);
+            (*record).gfp_mask_known = u32::from(!errors.any() && off!(oc_gfp_mask) != ABSENT);
             (*record).reserved = 0;
+            (*record).memcg = 0;
+            if memcg != 0 {
+                (*record).memcg = memcg::named_id(memcg, state);
+            }
         }
     });
     if !sent {
         // SAFETY: as above.
         unsafe { (*state).lost_records += 1 };
     }
-    if let Some(memcg) = memcg
-        && memcg != 0
-    {
+    if memcg != 0 {
         memcg::send_chain(memcg, episode, state);
     }
 }
@@ -128,7 +129,7 @@ pub(crate) fn close(returned: u64) {
     let Some(state) = owned() else { return };
     // SAFETY: this thread owns the state; `oc` is on the stack of a caller that has not gone on yet.
     let oc = unsafe { (*state).oc };
-    let best = read_ptr(oc, off!(oc_chosen));
+    let best = pointer(oc, off!(oc_chosen));
     let how = match best {
         0 => chosen::NOBODY,
         u64::MAX => chosen::ABORTED,
@@ -139,16 +140,15 @@ pub(crate) fn close(returned: u64) {
     } else {
         scan::flush(state);
     }
-    let sent = emit::<Closed>(FORCE_WAKEUP, |record| {
+    let sent = emit!(record: Closed, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
         unsafe {
             (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);
-            (*record).totalpages = read::<u64>(oc, off!(oc_totalpages)).unwrap_or(UNKNOWN_U64);
+            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
             (*record).first_evaluated_ns = (*state).first_evaluated_ns;
             (*record).last_evaluated_ns = (*state).last_evaluated_ns;
-            (*record).constraint = read::<u32>(oc, off!(oc_constraint)).unwrap_or(UNKNOWN_U32);
-            (*record).chosen =
-                if off!(oc_chosen) == oomtrace_common::config::ABSENT { UNKNOWN_U32 } else { how };
+            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
+            (*record).chosen = how;
             (*record).returned = u32::from(returned & 0xff != 0);
             (*record).evaluated = (*state).evaluated;
             (*record).scored = (*state).scored;

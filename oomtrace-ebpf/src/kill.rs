@@ -16,7 +16,7 @@ use crate::{
     episode::{self, State},
     globals::off,
     maps::VICTIMS,
-    read::{read, read_ptr, read_str, zero},
+    read::{Errors, copy_str, pointer, read, zero},
     scan, task,
 };
 
@@ -33,18 +33,18 @@ pub(crate) fn choose(oc: u64, message: u64) {
         (*state).episode
     };
     scan::flush(state);
-    let sent = emit::<Choice>(NO_WAKEUP, |record| {
-        let chosen = read_ptr(oc, off!(oc_chosen));
+    let sent = emit!(record: Choice, NO_WAKEUP, {
+        let chosen = pointer(oc, off!(oc_chosen));
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Choice>(kind::CHOICE, episode);
             whole(&raw mut (*record).chosen, chosen, state);
-            (*record).chosen_points = read::<i64>(oc, off!(oc_chosen_points)).unwrap_or(i64::MIN);
-            (*record).totalpages = read::<u64>(oc, off!(oc_totalpages)).unwrap_or(UNKNOWN_U64);
-            (*record).constraint = read::<u32>(oc, off!(oc_constraint)).unwrap_or(UNKNOWN_U32);
+            (*record).chosen_points = read(oc, off!(oc_chosen_points), i64::MIN, &mut { Errors::NONE });
+            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
+            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
             (*record).reserved = 0;
             zero(&raw mut (*record).message);
-            read_str(&raw mut (*record).message, message);
+            copy_str(&raw mut (*record).message, message);
         }
     });
     count_if_lost(sent, state);
@@ -56,14 +56,14 @@ pub(crate) fn kill(victim: u64, message: u64) {
     let Some(state) = episode::owned() else { return };
     // SAFETY: this thread owns the state.
     let episode = unsafe { (*state).episode };
-    watch_for_exit(read::<u32>(victim, off!(task_tgid)).unwrap_or(0), state);
-    let sent = emit::<Kill>(NO_WAKEUP, |record| {
+    watch_for_exit(tgid(victim), state);
+    let sent = emit!(record: Kill, NO_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Kill>(kind::KILL, episode);
             whole(&raw mut (*record).victim, victim, state);
             zero(&raw mut (*record).message);
-            read_str(&raw mut (*record).message, message);
+            copy_str(&raw mut (*record).message, message);
         }
     });
     count_if_lost(sent, state);
@@ -73,7 +73,7 @@ pub(crate) fn kill(victim: u64, message: u64) {
 #[inline(always)]
 pub(crate) fn mark(task: u64) {
     let Some(state) = episode::owned() else { return };
-    watch_for_exit(read::<u32>(task, off!(task_tgid)).unwrap_or(0), state);
+    watch_for_exit(tgid(task), state);
     // SAFETY: this thread owns the state.
     let episode = unsafe { (*state).episode };
     let sent = emit_task_event(kind::MARKED, task, episode, NO_WAKEUP);
@@ -95,7 +95,7 @@ pub(crate) fn signal(ctx: &TracePointContext) {
     // The OOM killer addresses processes; the id is the leader's, or that of the thread that still had the mm, and then
     // the kill and the mark have named the process.
     watch_for_exit(tid as u32, state);
-    let sent = emit::<Signal>(NO_WAKEUP, |record| {
+    let sent = emit!(record: Signal, NO_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Signal>(kind::SIGNAL, episode);
@@ -103,7 +103,7 @@ pub(crate) fn signal(ctx: &TracePointContext) {
             (*record).result = field::<i32>(ctx, off!(tp_signal_result)).unwrap_or(UNKNOWN_I32);
             zero::<COMM_LEN>(&raw mut (*record).comm);
             if off!(tp_signal_comm) != ABSENT {
-                read_str(&raw mut (*record).comm, ctx.as_ptr() as u64 + u64::from(off!(tp_signal_comm)));
+                copy_str(&raw mut (*record).comm, ctx.as_ptr() as u64 + u64::from(off!(tp_signal_comm)));
             }
         }
     });
@@ -129,8 +129,8 @@ pub(crate) fn exiting() {
     let Some(episode) = VICTIMS.get_ptr(tgid) else { return };
     // SAFETY: a valid pointer to a map value, never changed in place; the helper has no preconditions.
     let (episode, task) = unsafe { (*episode, bpf_get_current_task()) };
-    let signal = read_ptr(task, off!(task_signal));
-    if read::<i32>(signal, off!(signal_live)).unwrap_or(0) > 0 {
+    let signal = pointer(task, off!(task_signal));
+    if read::<i32>(signal, off!(signal_live), 0, &mut { Errors::NONE }) > 0 {
         return;
     }
     // Two last threads may both see no live one; removing succeeds once.
@@ -146,7 +146,7 @@ pub(crate) fn exiting() {
 #[inline(always)]
 pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
     let Some(tid) = field::<i32>(ctx, offset) else { return };
-    let sent = emit::<Reaper>(FORCE_WAKEUP, |record| {
+    let sent = emit!(record: Reaper, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Reaper>(kind::REAPER, 0);
@@ -171,6 +171,12 @@ unsafe fn whole(out: *mut oomtrace_common::record::Task, task: u64, state: *mut 
         let mm = task::fill(out, task, state);
         (*out).flags |= task::protections(task, mm) & !flag::SCORED;
     }
+}
+
+/// The process id of a task; 0 if it cannot be read.
+#[inline(always)]
+fn tgid(task: u64) -> u32 {
+    read(task, off!(task_tgid), 0, &mut { Errors::NONE })
 }
 
 /// A field of a tracepoint's record.
@@ -202,12 +208,12 @@ fn watch_for_exit(tgid: u32, state: *mut State) {
 /// Emits a [`TaskEvent`] about `task`.
 #[inline(always)]
 fn emit_task_event(kind: u16, task: u64, episode: u64, flags: u64) -> bool {
-    emit::<TaskEvent>(flags, |record| {
+    emit!(record: TaskEvent, flags, {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<TaskEvent>(kind, episode);
-            (*record).tgid = read::<i32>(task, off!(task_tgid)).unwrap_or(0);
-            (*record).tid = read::<i32>(task, off!(task_pid)).unwrap_or(0);
+            (*record).tgid = tgid(task) as i32;
+            (*record).tid = read(task, off!(task_pid), 0, &mut { Errors::NONE });
             task::comm(&raw mut (*record).comm, task);
         }
     })

@@ -14,17 +14,14 @@ use crate::{
     episode::State,
     globals::off,
     maps::NAMED,
-    read::{read, read_ptr, read_str, zero},
+    read::{Errors, copy, copy_str, pointer, zero},
 };
 
 /// The kernfs id of a task's memory cgroup, whose name has been sent when this returns.
 #[inline(always)]
 pub(crate) fn of_task(task: u64, state: *mut State) -> u64 {
-    let css_set = read_ptr(task, off!(task_cgroups));
-    let css = read_ptr(css_set, off!(css_set_memory));
-    if css == 0 {
-        return UNKNOWN_U64;
-    }
+    let css_set = pointer(task, off!(task_cgroups));
+    let css = pointer(css_set, off!(css_set_memory));
     // SAFETY: `state` points to the episode's state, a map element of which the verifier knows the size.
     unsafe {
         // The memcg scan goes cgroup by cgroup, so that the last one asked for is the likely answer. The cache lives as
@@ -32,74 +29,73 @@ pub(crate) fn of_task(task: u64, state: *mut State) -> u64 {
         if (*state).last_css == css {
             return (*state).last_css_id;
         }
-        let id = of_css(css, state);
+        let kn = kernfs_node(css);
+        let id = id(kn);
+        send_names(kn, state);
         (*state).last_css = css;
         (*state).last_css_id = id;
         id
     }
 }
 
-/// The kernfs id of a css's cgroup, whose name has been sent when this returns.
+/// The node of a css's cgroup, 0 if there is none.
 #[inline(always)]
-fn of_css(css: u64, state: *mut State) -> u64 {
-    let cgroup = read_ptr(css, off!(css_cgroup));
-    let kn = read_ptr(cgroup, off!(cgroup_kn));
-    let Some(id) = read::<u64>(kn, off!(kn_id)) else { return UNKNOWN_U64 };
-    if NAMED.get_ptr(id).is_none() {
-        send_names(kn, state);
-    }
-    id
+fn kernfs_node(css: u64) -> u64 {
+    pointer(pointer(css, off!(css_cgroup)), off!(cgroup_kn))
 }
 
-/// Sends the name of `kn` and of those ancestors that have not been named yet. Out of line: it is rare, and the verifier
-/// then checks it once.
-#[inline(never)]
+/// A node's id. Ids are never 0.
+#[inline(always)]
+fn id(kn: u64) -> u64 {
+    match pointer(kn, off!(kn_id)) {
+        0 => UNKNOWN_U64,
+        id => id,
+    }
+}
+
+/// Sends the name of `kn` and of those ancestors that have not been named yet.
+#[inline(always)]
 fn send_names(kn: u64, state: *mut State) {
     let mut kn = kn;
     for _ in 0..MAX_LEVELS {
-        let Some(id) = read::<u64>(kn, off!(kn_id)) else { return };
-        if NAMED.get_ptr(id).is_some() {
+        let id = pointer(kn, off!(kn_id));
+        if id == 0 || NAMED.get_ptr(id).is_some() {
             return;
         }
-        let parent = read_ptr(kn, off!(kn_parent));
-        let parent_id = read::<u64>(parent, off!(kn_id)).unwrap_or(0);
-        let name = read_ptr(kn, off!(kn_name));
-        let sent = emit::<CgroupNode>(NO_WAKEUP, |node| {
+        let parent = pointer(kn, off!(kn_parent));
+        let sent = emit!(node: CgroupNode, NO_WAKEUP, {
             // SAFETY: `node` is a whole reserved record; all of it is written.
             unsafe {
                 (*node).header = header::<CgroupNode>(kind::CGROUP, 0);
                 (*node).id = id;
-                (*node).parent = parent_id;
+                (*node).parent = pointer(parent, off!(kn_id));
                 zero(&raw mut (*node).name);
-                read_str(&raw mut (*node).name, name);
+                copy_str(&raw mut (*node).name, pointer(kn, off!(kn_name)));
             }
         });
         if !sent {
-            if !state.is_null() {
-                // SAFETY: not null, so the episode's state.
-                unsafe { (*state).lost_records += 1 };
-            }
+            // SAFETY: the episode's state.
+            unsafe { (*state).lost_records += 1 };
             return;
         }
         // If this fails, the name is sent again next time, which does no harm.
         let _again = NAMED.insert(id, 1, 0);
-        if parent == 0 {
-            return;
-        }
         kn = parent;
     }
 }
 
-/// The kernfs id of a memcg, whose name has been sent when this returns.
+/// The kernfs id of a memcg, whose name and whose ancestors' names have been sent when this returns.
 #[inline(always)]
-pub(crate) fn id(memcg: u64, state: *mut State) -> u64 {
+pub(crate) fn named_id(memcg: u64, state: *mut State) -> u64 {
     if off!(memcg_css) == ABSENT {
         return UNKNOWN_U64;
     }
-    of_css(memcg + u64::from(off!(memcg_css)), state)
+    let kn = kernfs_node(memcg + u64::from(off!(memcg_css)));
+    send_names(kn, state);
+    id(kn)
 }
 
-/// Sends the limiter chain from `memcg` up.
+/// Sends the limiter chain from `memcg` up. Names have been sent by [`named_id`].
 #[inline(always)]
 pub(crate) fn send_chain(memcg: u64, episode: u64, state: *mut State) {
     if off!(memcg_css) == ABSENT {
@@ -107,39 +103,29 @@ pub(crate) fn send_chain(memcg: u64, episode: u64, state: *mut State) {
     }
     let mut css = memcg + u64::from(off!(memcg_css));
     for level in 0..MAX_LEVELS {
-        let id = of_css(css, state);
         let memcg = css - u64::from(off!(memcg_css));
-        let sent = emit::<MemcgLevel>(NO_WAKEUP, |record| {
+        let sent = emit!(record: MemcgLevel, NO_WAKEUP, {
             // SAFETY: `record` is a whole reserved record; all of it is written, the type has no padding.
             unsafe {
+                let mut errors = Errors::NONE;
                 (*record).header = header::<MemcgLevel>(kind::MEMCG_LEVEL, episode);
-                (*record).cgroup = id;
-                (*record).usage = pages(memcg, off!(memcg_usage));
-                (*record).max = pages(memcg, off!(memcg_max));
-                (*record).high = pages(memcg, off!(memcg_high));
-                (*record).swap_usage = pages(memcg, off!(memcg_swap_usage));
-                (*record).swap_max = pages(memcg, off!(memcg_swap_max));
+                (*record).cgroup = id(kernfs_node(css));
+                copy(&raw mut (*record).usage, memcg, off!(memcg_usage), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).max, memcg, off!(memcg_max), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).high, memcg, off!(memcg_high), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).swap_usage, memcg, off!(memcg_swap_usage), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).swap_max, memcg, off!(memcg_swap_max), UNKNOWN_U64, &mut errors);
                 (*record).level = level;
-                (*record).reserved = 0;
+                (*record).read_failed = u32::from(errors.any());
             }
         });
         if !sent {
             // SAFETY: `state` is the episode's state.
             unsafe { (*state).lost_records += 1 };
         }
-        css = read_ptr(css, off!(css_parent));
+        css = pointer(css, off!(css_parent));
         if css == 0 {
             break;
         }
-    }
-}
-
-/// A page counter's member; a counter can be negative for a moment.
-#[inline(always)]
-fn pages(memcg: u64, offset: u32) -> u64 {
-    match read::<i64>(memcg, offset) {
-        Some(n) if n < 0 => 0,
-        Some(n) => n as u64,
-        None => UNKNOWN_U64,
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     episode::{self, State},
     globals::{off, size},
     maps::{Batch, PENDING, RING, STATE},
-    read::read_ptr,
+    read::pointer,
     task,
 };
 
@@ -79,7 +79,7 @@ fn candidate(state: *mut State, task: u64, returned: u32) {
         } else {
             (*out).points = 0;
             // Chosen without a score: swapoff and KSM put themselves first.
-            if task != 0 && read_ptr((*state).oc, off!(oc_chosen)) == task {
+            if task != 0 && pointer((*state).oc, off!(oc_chosen)) == task {
                 flags |= flag::CHOSEN;
             }
         }
@@ -102,15 +102,13 @@ pub(crate) fn drop_pending(state: *mut State) {
     unsafe { (*state).batch_count = 0 };
 }
 
-/// Puts the batch on the ring, unless that would leave too little room for what explains the kill. Out of line: called
-/// from three places, checked once.
-#[inline(never)]
+/// Puts the batch on the ring, unless that would leave too little room for what explains the kill. Inlined
+/// like everything else: with calls between programs' functions, verifiers before 6.4 take every number for one that matters
+/// and follow far too many paths.
+#[inline(always)]
 pub(crate) fn flush(state: *mut State) {
     let Some(batch) = PENDING.get_ptr_mut(0) else { return };
-    if state.is_null() {
-        return;
-    }
-    // SAFETY: not null, so the episode's state, and this thread owns it and the batch; the slice lies within the batch.
+    // SAFETY: this thread owns the state and the batch; the slice lies within the batch.
     unsafe {
         let count = (*state).batch_count as usize;
         if count == 0 || count > BATCH {

@@ -11,7 +11,7 @@ use crate::{
     episode::State,
     globals::off,
     memcg,
-    read::{read, read_ptr, read_str, zero},
+    read::{Errors, copy, copy_str, pointer, read, zero},
 };
 
 /// `task_struct.flags`, the same from 5.10 to 7.3 (include/linux/sched.h).
@@ -29,62 +29,59 @@ const MAX_THREADS: u32 = 64;
 /// `out` must be valid for writes of a whole [`Task`], 8-byte aligned; `state` must be the episode's.
 #[inline(always)]
 pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
-    let mut flags = 0u16;
-    let mut failed = 0u32;
-
-    let pf = read::<u32>(task, off!(task_flags));
-    let signal = read_ptr(task, off!(task_signal));
-    let tgid = read::<i32>(task, off!(task_tgid)).unwrap_or_else(|| {
-        failed += 1;
-        0
-    });
-    if pf.is_none() || signal == 0 {
-        failed += 1;
-    }
-    let pf = pf.unwrap_or(0);
-    if pf & PF_KTHREAD != 0 {
-        flags |= flag::KTHREAD;
-    }
-    if pf & PF_EXITING != 0 {
-        flags |= flag::EXITING;
-    }
-
+    let mut errors = Errors::NONE;
+    let pf = read::<u32>(task, off!(task_flags), 0, &mut errors);
+    let signal = read::<u64>(task, off!(task_signal), 0, &mut errors);
     // A kernel thread's mm, if any, is borrowed.
-    let (owner, mm) = if pf & PF_KTHREAD == 0 { thread_with_mm(task, signal) } else { (task, 0) };
-    if mm == 0 {
-        flags |= flag::NO_MM;
+    if pf & PF_KTHREAD == 0 {
+        find_mm(task, signal, state);
+    } else {
+        found(state, task, 0);
     }
-    let tid = read::<i32>(owner, off!(task_pid)).unwrap_or(tgid);
-
-    let adj = read::<i16>(signal, off!(signal_oom_score_adj)).unwrap_or(UNKNOWN_I16);
-    if read::<u8>(signal, off!(signal_oom_flag_origin)).unwrap_or(0) & 1 != 0 {
-        flags |= flag::ORIGIN;
-    }
-    let oom_mm = read_ptr(signal, off!(signal_oom_mm));
-    if oom_mm != 0 {
-        flags |= flag::VICTIM;
-    }
-    let cred = read_ptr(task, off!(task_real_cred));
-    let uid = read::<u32>(cred, off!(cred_uid)).unwrap_or(UNKNOWN_U32);
+    // SAFETY: `state` is the episode's. Read back rather than returned, so that to the verifier all the ways out of the
+    // search are one.
+    let (owner, mm) =
+        unsafe { ((&raw const (*state).thread).read_volatile(), (&raw const (*state).mm).read_volatile()) };
+    let origin = read::<u8>(signal, off!(signal_oom_flag_origin), 0, &mut errors);
+    let oom_mm = read::<u64>(signal, off!(signal_oom_mm), 0, &mut errors);
     let memcg = memcg::of_task(task, state);
 
-    // SAFETY: the caller vouches for `out`; every field but `points` is written below, the type has no padding.
+    // SAFETY: the caller vouches for `out` and `state`; every field but `points` is written, the type has no padding.
     unsafe {
-        (*out).rss_file = counter(mm, off!(mm_rss_file), &mut failed);
-        (*out).rss_anon = counter(mm, off!(mm_rss_anon), &mut failed);
-        (*out).swapents = counter(mm, off!(mm_swapents), &mut failed);
-        (*out).rss_shmem = counter(mm, off!(mm_rss_shmem), &mut failed);
-        (*out).pgtables_bytes = counter(mm, off!(mm_pgtables_bytes), &mut failed);
-        (*out).total_vm = counter(mm, off!(mm_total_vm), &mut failed);
+        copy(&raw mut (*out).tgid, task, off!(task_tgid), 0, &mut errors);
+        copy(&raw mut (*out).tid, owner, off!(task_pid), 0, &mut errors);
+        copy(&raw mut (*out).oom_score_adj, signal, off!(signal_oom_score_adj), UNKNOWN_I16, &mut errors);
+        let cred = read::<u64>(task, off!(task_real_cred), 0, &mut errors);
+        copy(&raw mut (*out).uid, cred, off!(cred_uid), UNKNOWN_U32, &mut errors);
         (*out).memcg = memcg;
-        (*out).tgid = tgid;
-        (*out).tid = tid;
-        (*out).uid = uid;
-        (*out).oom_score_adj = adj;
+        let mut flags = 0;
+        if mm == 0 {
+            flags |= flag::NO_MM;
+            (*out).rss_file = UNKNOWN_U64;
+            (*out).rss_anon = UNKNOWN_U64;
+            (*out).swapents = UNKNOWN_U64;
+            (*out).rss_shmem = UNKNOWN_U64;
+            (*out).pgtables_bytes = UNKNOWN_U64;
+            (*out).total_vm = UNKNOWN_U64;
+        } else {
+            copy(&raw mut (*out).rss_file, mm, off!(mm_rss_file), UNKNOWN_U64, &mut errors);
+            copy(&raw mut (*out).rss_anon, mm, off!(mm_rss_anon), UNKNOWN_U64, &mut errors);
+            copy(&raw mut (*out).swapents, mm, off!(mm_swapents), UNKNOWN_U64, &mut errors);
+            copy(&raw mut (*out).rss_shmem, mm, off!(mm_rss_shmem), UNKNOWN_U64, &mut errors);
+            copy(&raw mut (*out).pgtables_bytes, mm, off!(mm_pgtables_bytes), UNKNOWN_U64, &mut errors);
+            copy(&raw mut (*out).total_vm, mm, off!(mm_total_vm), UNKNOWN_U64, &mut errors);
+        }
         comm(&raw mut (*out).comm, task);
-        if failed != 0 {
+        // The bits are moved, not tested: the verifier would follow each of sixteen combinations.
+        flags |= (((pf & PF_KTHREAD) >> 21) as u16) * flag::KTHREAD;
+        flags |= (((pf & PF_EXITING) >> 2) as u16) * flag::EXITING;
+        flags |= u16::from(origin & 1) * flag::ORIGIN;
+        if oom_mm != 0 {
+            flags |= flag::VICTIM;
+        }
+        if errors.any() {
             flags |= flag::READ_FAILED;
-            (*state).failed_reads += failed;
+            (*state).failed_reads += 1;
         }
         (*out).flags = flags;
     }
@@ -96,16 +93,15 @@ pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
 pub(crate) fn protections(task: u64, mm: u64) -> u16 {
     let mut flags = 0;
     // A victim's own mm may be gone already; its skip bit is then on the mm that `oom_mm` keeps.
-    let signal = read_ptr(task, off!(task_signal));
-    let oom_mm = read_ptr(signal, off!(signal_oom_mm));
-    let bits =
-        read::<u64>(mm, off!(mm_flags)).unwrap_or(0) | read::<u64>(oom_mm, off!(mm_flags)).unwrap_or(0);
+    let signal = pointer(task, off!(task_signal));
+    let oom_mm = pointer(signal, off!(signal_oom_mm));
+    let bits = pointer(mm, off!(mm_flags)) | pointer(oom_mm, off!(mm_flags));
     if bits & MMF_OOM_SKIP != 0 {
         flags |= flag::OOM_SKIP;
     }
-    if read_ptr(task, off!(task_vfork_done)) != 0 {
-        let parent = read_ptr(task, off!(task_real_parent));
-        if mm != 0 && read_ptr(parent, off!(task_mm)) == mm {
+    if pointer(task, off!(task_vfork_done)) != 0 {
+        let parent = pointer(task, off!(task_real_parent));
+        if mm != 0 && pointer(parent, off!(task_mm)) == mm {
             flags |= flag::VFORK;
         }
     }
@@ -121,45 +117,40 @@ pub(crate) unsafe fn comm(out: *mut [u8; 16], task: u64) {
     // SAFETY: the caller vouches for `out`.
     unsafe {
         zero(out);
-        read_str(out, task + u64::from(off!(task_comm)));
+        copy_str(out, task + u64::from(off!(task_comm)));
     }
 }
 
-/// The first thread with an mm, and that mm; the task itself and 0 if there is none.
+/// Finds the first thread with an mm, and that mm; the task itself and 0 if there is none.
 #[inline(always)]
-fn thread_with_mm(task: u64, signal: u64) -> (u64, u64) {
-    let mm = read_ptr(task, off!(task_mm));
+fn find_mm(task: u64, signal: u64, state: *mut State) {
+    let mm = pointer(task, off!(task_mm));
     if mm != 0 || signal == 0 {
-        return (task, mm);
+        found(state, task, mm);
+        return;
     }
+    found(state, task, 0);
     let head = signal + u64::from(off!(signal_thread_head));
-    let mut node = read_ptr(head, 0);
+    let mut node = pointer(head, 0);
     for _ in 0..MAX_THREADS {
         if node == 0 || node == head {
-            break;
+            return;
         }
         let thread = node - u64::from(off!(task_thread_node));
-        let mm = read_ptr(thread, off!(task_mm));
+        let mm = pointer(thread, off!(task_mm));
         if mm != 0 {
-            return (thread, mm);
+            found(state, thread, mm);
+            return;
         }
-        node = read_ptr(node, 0);
+        node = pointer(node, 0);
     }
-    (task, 0)
 }
 
-/// One of an mm's counters. A per-CPU counter's shared part can be negative for a moment; the kernel then says 0 too.
 #[inline(always)]
-fn counter(mm: u64, offset: u32, failed: &mut u32) -> u64 {
-    if mm == 0 {
-        return UNKNOWN_U64;
-    }
-    match read::<i64>(mm, offset) {
-        Some(n) if n < 0 => 0,
-        Some(n) => n as u64,
-        None => {
-            *failed += 1;
-            UNKNOWN_U64
-        }
+fn found(state: *mut State, thread: u64, mm: u64) {
+    // SAFETY: `state` is the episode's.
+    unsafe {
+        (&raw mut (*state).thread).write_volatile(thread);
+        (&raw mut (*state).mm).write_volatile(mm);
     }
 }

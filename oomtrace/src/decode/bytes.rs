@@ -91,6 +91,11 @@ pub(super) fn known_u64(value: u64) -> Option<u64> {
     (value != UNKNOWN_U64).then_some(value)
 }
 
+/// A kernel counter's value: one that is a little below zero for a moment is 0, as the kernel itself has it.
+pub(super) fn counter(raw: u64) -> Option<u64> {
+    known_u64(raw).map(|raw| if raw > UNKNOWN_U64 { 0 } else { raw })
+}
+
 pub(super) fn known_u32(value: u32) -> Option<u32> {
     (value != UNKNOWN_U32).then_some(value)
 }

@@ -7,12 +7,12 @@ mod bytes;
 mod task;
 
 use oomtrace_common::{
-    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    UNKNOWN_U32,
     record::{self as wire, chosen, kind, reaper},
 };
 
 use self::{
-    bytes::{Fields, known_i32, known_u32, known_u64},
+    bytes::{Fields, counter, known_i32, known_u64},
     task::{candidate, trigger},
 };
 use crate::model::{
@@ -126,16 +126,17 @@ fn cgroup(fields: &Fields<'_>) -> Result<Observation, DecodeError> {
 
 fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<Observation, DecodeError> {
     use core::mem::offset_of;
-    let limit =
-        |offset| fields.u64(offset).map(|pages| known_u64(pages).filter(|&pages| pages < page_counter_max));
+    let failed = fields.u32(offset_of!(wire::MemcgLevel, read_failed))? != 0;
+    let pages = |offset| fields.u64(offset).map(|raw| counter(raw).filter(|_| !failed));
+    let limit = |offset| pages(offset).map(|found| found.filter(|&pages| pages < page_counter_max));
     Ok(Observation::MemcgLevel(MemcgLevel {
         at,
         level: fields.u32(offset_of!(wire::MemcgLevel, level))?,
         cgroup: fields.u64(offset_of!(wire::MemcgLevel, cgroup))?,
-        usage_pages: known_u64(fields.u64(offset_of!(wire::MemcgLevel, usage))?),
+        usage_pages: pages(offset_of!(wire::MemcgLevel, usage))?,
         max_pages: limit(offset_of!(wire::MemcgLevel, max))?,
         high_pages: limit(offset_of!(wire::MemcgLevel, high))?,
-        swap_usage_pages: known_u64(fields.u64(offset_of!(wire::MemcgLevel, swap_usage))?),
+        swap_usage_pages: pages(offset_of!(wire::MemcgLevel, swap_usage))?,
         swap_max_pages: limit(offset_of!(wire::MemcgLevel, swap_max))?,
     }))
 }
@@ -242,10 +243,6 @@ fn message(fields: &Fields<'_>, offset: usize) -> Result<Option<Name>, DecodeErr
     let message = fields.name(offset, wire::MESSAGE_LEN)?;
     Ok(if message.0.is_empty() { None } else { Some(message) })
 }
-
-const _: () = {
-    assert!(UNKNOWN_U64 == u64::MAX && UNKNOWN_I32 == i32::MIN);
-};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use oomtrace_common::{
 
 use super::{
     DecodeError,
-    bytes::{Fields, known_u32, known_u64},
+    bytes::{Fields, counter, known_u32, known_u64},
 };
 use crate::model::observation::{Candidate, Memory, Score, Task, TaskFlags};
 
@@ -35,7 +35,9 @@ pub(super) fn candidate(fields: &Fields<'_>, offset: usize) -> Result<Candidate,
         (true, i64::MIN) => Score::Unkillable,
         (true, points) => Score::Points(points),
     };
-    let pages = |field| fields.u64(offset + field).map(known_u64);
+    // A read that failed left zero behind, and which one it was is not known.
+    let failed = flags & flag::READ_FAILED != 0;
+    let pages = |field| fields.u64(offset + field).map(|raw| counter(raw).filter(|&n| n > 0 || !failed));
     let memory = Memory {
         rss_anon_pages: pages(offset_of!(wire::Task, rss_anon))?,
         rss_file_pages: pages(offset_of!(wire::Task, rss_file))?,

@@ -2,7 +2,10 @@
 
 use core::mem::offset_of;
 
-use oomtrace_common::record::{self as wire, flag, kind};
+use oomtrace_common::{
+    UNKNOWN_U64,
+    record::{self as wire, flag, kind},
+};
 use proptest::prelude::*;
 
 use super::{DecodeError, decode};
@@ -38,7 +41,8 @@ fn a_batch_gives_its_candidates_in_order() {
     put(&mut bytes, second + offset_of!(wire::Task, flags), &flag::SCORED.to_le_bytes());
     put(&mut bytes, second + offset_of!(wire::Task, points), &(-5i64).to_le_bytes());
     put(&mut bytes, second + offset_of!(wire::Task, comm), b"hog\0er/0");
-    put(&mut bytes, second + offset_of!(wire::Task, total_vm), &u64::MAX.to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, total_vm), &UNKNOWN_U64.to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, rss_file), &(-3i64).to_le_bytes());
     put(&mut bytes, second + offset_of!(wire::Task, oom_score_adj), &(-998i16).to_le_bytes());
 
     let Ok(Observation::Candidates(batch)) = decode(&bytes, NO_LIMIT) else { panic!("not a batch") };
@@ -52,6 +56,7 @@ fn a_batch_gives_its_candidates_in_order() {
     assert_eq!(task.task.oom_score_adj, Some(-998));
     assert_eq!(task.memory.unwrap().total_vm_pages, None);
     assert_eq!(task.memory.unwrap().rss_anon_pages, Some(0));
+    assert_eq!(task.memory.unwrap().rss_file_pages, Some(0), "below zero for a moment");
     assert_eq!(task.flags, TaskFlags(0), "the bit for the score is not a fact about the task");
 }
 
@@ -70,11 +75,25 @@ fn no_limit_is_not_a_limit() {
     put(&mut bytes, offset_of!(wire::MemcgLevel, usage), &10u64.to_le_bytes());
     put(&mut bytes, offset_of!(wire::MemcgLevel, max), &NO_LIMIT.to_le_bytes());
     put(&mut bytes, offset_of!(wire::MemcgLevel, high), &20u64.to_le_bytes());
-    put(&mut bytes, offset_of!(wire::MemcgLevel, swap_usage), &u64::MAX.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, swap_usage), &UNKNOWN_U64.to_le_bytes());
     let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
     assert_eq!((level.usage_pages, level.max_pages, level.high_pages), (Some(10), None, Some(20)));
     assert_eq!(level.swap_usage_pages, None);
     assert_eq!(level.swap_max_pages, Some(0), "a limit of nothing is a limit");
+    put(&mut bytes, offset_of!(wire::MemcgLevel, read_failed), &1u32.to_le_bytes());
+    let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
+    assert_eq!((level.usage_pages, level.swap_max_pages), (None, None));
+}
+
+#[test]
+fn zero_is_unknown_where_a_read_failed() {
+    let mut bytes = record(kind::KILL, size_of::<wire::Kill>());
+    let victim = offset_of!(wire::Kill, victim);
+    put(&mut bytes, victim + offset_of!(wire::Task, rss_anon), &7u64.to_le_bytes());
+    put(&mut bytes, victim + offset_of!(wire::Task, flags), &flag::READ_FAILED.to_le_bytes());
+    let Ok(Observation::Kill(kill)) = decode(&bytes, NO_LIMIT) else { panic!("not a kill") };
+    let memory = kill.victim.memory.unwrap();
+    assert_eq!((memory.rss_anon_pages, memory.rss_file_pages), (Some(7), None));
 }
 
 #[test]
