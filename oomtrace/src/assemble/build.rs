@@ -9,6 +9,7 @@ use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
 
 use super::Machine;
 use super::cgroups::CgroupTable;
+use super::fold;
 use super::open::Open;
 use super::rank::{self, Scan};
 use super::victims::Entry;
@@ -26,6 +27,7 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machi
     let mut paths = Paths { cgroups, seen: HashMap::new() };
 
     let chosen = rank::chosen(choice.as_ref(), closed.as_ref(), &candidates);
+    let blocker = fold::blocker(&candidates, closed.as_ref()).filter(|_| outcome == Outcome::Skipped);
     let scorer_silent = rank::scorer_silent(choice.as_ref(), closed.as_ref(), &candidates);
     let evaluated = closed.as_ref().map(|closed| closed.evaluated);
     let totalpages = closed.as_ref().and_then(|closed| closed.totalpages);
@@ -60,6 +62,7 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machi
         memcg: memcg(levels, opened.as_ref().and_then(|opened| opened.memcg), &mut paths),
         candidates: ranked,
         evaluated,
+        blocker,
         chosen_points,
         message: choice_message.or(kill_message),
         victims,

@@ -5,7 +5,7 @@
 //! one that matters. What they lost is added to the episode that they are folded into.
 
 use crate::model::episode::{Folded, Outcome};
-use crate::model::observation::TaskFlags;
+use crate::model::observation::{Candidate, Chosen, Closed, TaskFlags};
 
 use super::open::Open;
 
@@ -15,7 +15,7 @@ pub(super) fn fold(open: &mut Vec<Open>, position: usize) {
     let others = || (0..open.len()).rev().filter(|&other| other != position);
     let (target, count): (_, fn(&mut Folded) -> &mut u32) = match pass.outcome {
         Some(Outcome::Skipped) => {
-            let Some(blocker) = blocker(pass) else { return };
+            let Some(blocker) = blocker(&pass.candidates, pass.closed.as_ref()) else { return };
             (others().find(|&other| open[other].victims.has(blocker)), |folded| &mut folded.aborted_scans)
         }
         Some(Outcome::AlreadyExiting) => {
@@ -47,11 +47,11 @@ pub(super) fn fold(open: &mut Vec<Open>, position: usize) {
     open.remove(position);
 }
 
-/// The victim that an aborted scan waits for.
-fn blocker(pass: &Open) -> Option<i32> {
-    let told = pass.closed.as_ref().and_then(|closed| closed.blocker);
-    told.or_else(|| {
-        let aborted = pass.candidates.iter().find(|(_, c)| c.flags.has(TaskFlags::ABORTED_SCAN));
+/// The victim that an aborted scan waits for; `None` when the scan was not aborted.
+pub(super) fn blocker(candidates: &[(u32, Candidate)], closed: Option<&Closed>) -> Option<i32> {
+    let closed = closed.filter(|closed| closed.chosen == Some(Chosen::Aborted))?;
+    closed.blocker.or_else(|| {
+        let aborted = candidates.iter().find(|(_, candidate)| candidate.flags.has(TaskFlags::ABORTED_SCAN));
         aborted.map(|(_, candidate)| candidate.task.pid)
     })
 }

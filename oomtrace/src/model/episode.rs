@@ -35,6 +35,9 @@ pub struct Episode {
     pub candidates: Vec<RankedCandidate>,
     /// How many `oom_evaluate_task()` calls there were; may exceed `candidates` when some were lost.
     pub evaluated: Option<u32>,
+    /// Process id of the earlier victim, still dying, that an aborted scan waits for; `None` for other outcomes, and when
+    /// it is not known.
+    pub blocker: Option<i32>,
     /// `oom_control.chosen_points`.
     pub chosen_points: Option<i64>,
     /// The kernel's message about the kill.
