@@ -5,6 +5,17 @@
 
 pub mod assemble;
 pub mod badness;
+pub mod cli;
+pub mod exit;
+pub mod filter;
 pub mod model;
+pub mod pipeline;
 pub mod session;
 pub mod sink;
+
+// Made-up sessions are shared with the integration tests, which know the crate by its name.
+#[cfg(test)]
+extern crate self as oomtrace;
+#[cfg(test)]
+#[path = "../tests/support/made_up.rs"]
+mod made_up;

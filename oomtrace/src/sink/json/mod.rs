@@ -3,6 +3,8 @@
 mod episode;
 mod session;
 
+pub(crate) use session::LostJson;
+
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -76,7 +78,8 @@ impl<'a> From<&'a Name> for NameJson<'a> {
 }
 
 /// RFC 3339 in UTC with nanoseconds; `None` beyond the years that it can write.
-fn rfc3339(unix_ns: i128) -> Option<String> {
+#[must_use]
+pub fn rfc3339(unix_ns: i128) -> Option<String> {
     jiff::Timestamp::from_nanosecond(unix_ns).ok().map(|time| format!("{time:.9}"))
 }
 

@@ -93,7 +93,7 @@ impl<'a> From<&'a Hook> for HookJson<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct LostJson {
+pub(crate) struct LostJson {
     candidates: u64,
     records: u64,
     reads: u64,

@@ -15,6 +15,11 @@ mod tests;
 mod why;
 mod words;
 
+/// Words that other text for people shares.
+pub(crate) mod text {
+    pub(crate) use super::words::{date_time, grouped, losses, size};
+}
+
 use std::io::{self, Write};
 
 use crate::badness;

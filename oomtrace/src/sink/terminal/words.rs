@@ -10,7 +10,7 @@ use crate::model::observation::Lost;
 use crate::model::{Name, SessionInfo};
 
 /// `411.2M`; zero is `0`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0 => "0".to_owned(),
         1..1024 => format!("{bytes}B"),
@@ -39,7 +39,7 @@ pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
 }
 
 /// `97,767`.
-pub(super) fn grouped(number: i128) -> String {
+pub(crate) fn grouped(number: i128) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = if number < 0 { String::from("-") } else { String::new() };
     for (i, digit) in digits.chars().enumerate() {
@@ -87,6 +87,18 @@ pub(super) fn time(info: &SessionInfo, boot_ns: u64) -> (Option<jiff::civil::Dat
             (Some(local.date()), text)
         }
         None => (None, format!("boot+{}.{:03}s", boot_ns / 1_000_000_000, boot_ns / 1_000_000 % 1000)),
+    }
+}
+
+/// Date and time on the captured host, with its offset from UTC; without a wall clock, seconds since boot.
+pub(crate) fn date_time(info: &SessionInfo, boot_ns: u64) -> String {
+    match time(info, boot_ns) {
+        (Some(date), time) => {
+            let minutes = info.utc_offset_seconds / 60;
+            let sign = if minutes < 0 { '-' } else { '+' };
+            format!("{date} {time} {sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+        }
+        (None, time) => time,
     }
 }
 
@@ -149,7 +161,7 @@ pub(super) fn reason(reason: Reason, number: u64) -> String {
 }
 
 /// Losses by cause, the zeros left out.
-pub(super) fn losses(lost: &Lost) -> String {
+pub(crate) fn losses(lost: &Lost) -> String {
     let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs } = *lost;
     [
         (candidates, "candidate", "the ring was full"),
