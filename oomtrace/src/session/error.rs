@@ -26,12 +26,12 @@ pub enum OpenError {
     /// The header's checksum is wrong.
     #[error("the recording's header is damaged (its checksum is wrong)")]
     BadHeader,
-    /// Written by a newer program, in a way that this one cannot read.
+    /// Of another major version. So far there is one, so it is from a newer program.
     #[error(
-        "the recording has format {found}, this oomtrace reads up to {}.x; \
+        "the recording has format {found}, this oomtrace reads {}.x; \
          use the oomtrace that made it, or a newer one", VERSION.major.0
     )]
-    NewerMajor {
+    OtherMajor {
         /// The file's version.
         found: Version,
     },

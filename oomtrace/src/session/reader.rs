@@ -157,8 +157,8 @@ fn read_header(input: &mut impl Read) -> Result<Version, OpenError> {
         major: Major(u16::from_le_bytes([header[8], header[9]])),
         minor: Minor(u16::from_le_bytes([header[10], header[11]])),
     };
-    if version.major > VERSION.major || version.major.0 == 0 {
-        return Err(OpenError::NewerMajor { found: version });
+    if version.major != VERSION.major {
+        return Err(OpenError::OtherMajor { found: version });
     }
     Ok(version)
 }

@@ -80,7 +80,9 @@ fn global(context: &Context<'_>) -> String {
             });
             let sizes: Vec<String> = ram.into_iter().chain(swap).collect();
             let sizes = if sizes.is_empty() { String::new() } else { format!(" ({})", sizes.join(", ")) };
-            format!("global OOM: the machine ran out of memory{sizes}")
+            // Without a scan it did not come to the worst.
+            let how = if episode.totalpages.is_some() { "out" } else { "short" };
+            format!("global OOM: the machine ran {how} of memory{sizes}")
         }
     }
 }
@@ -93,7 +95,7 @@ pub(super) fn trigger(context: &Context<'_>, page: &mut Page) {
         return;
     };
     let mut text = if episode.order == Some(-1) {
-        format!("sysrq-f by hand, through {}", words::task(trigger))
+        format!("{}, on behalf of sysrq-f", words::task(trigger))
     } else {
         format!("{} wanted {}", words::task(trigger), wanted(context))
     };

@@ -42,7 +42,10 @@ fn numbers(level: &MemcgLimit, info: &SessionInfo, verbose: bool) -> String {
         };
         format!("{:>6} of {max}", size(usage).unwrap_or_else(|| "?".to_owned()))
     };
-    let mut text = pair(level.usage_pages, level.max_pages);
+    let mut text = match (level.usage_pages, level.max_pages) {
+        (None, None) => format!("{:>6}", "?"),
+        (usage, max) => pair(usage, max),
+    };
     if level.swap_max_pages.is_some() || level.swap_usage_pages.is_some_and(|pages| pages > 0) {
         let what = if info.cgroup_version == Some(1) { "memory+swap" } else { "swap" };
         text.push_str(&format!(", {what} {}", pair(level.swap_usage_pages, level.swap_max_pages).trim_start()));

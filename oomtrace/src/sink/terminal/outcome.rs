@@ -73,11 +73,12 @@ fn reaper(context: &Context<'_>, victims: &[&Victim]) -> Option<String> {
     let reaped: Vec<_> =
         victims.iter().filter_map(|victim| victim.reaped).filter(|reaped| !reaped.skipped).collect();
     if reaped.is_empty() {
+        let all_gone = victims.iter().all(|victim| victim.exited_ns.is_some());
         let came = victims.iter().any(|victim| victim.reaped.is_some());
         return match (came, context.reaper_watched()) {
             (true, _) => Some("the reaper found nothing left to do".to_owned()),
-            (false, true) => Some("the reaper was not needed".to_owned()),
-            (false, false) => None,
+            (false, true) if all_gone => Some("the reaper was not needed".to_owned()),
+            (false, _) => None,
         };
     }
     let took = reaped.iter().map(|reaped| reaped.finished_ns?.checked_sub(reaped.started_ns?));

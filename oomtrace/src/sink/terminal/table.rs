@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use unicode_width::UnicodeWidthStr;
 
 use crate::badness;
-use crate::model::episode::{Person, RankedCandidate, Reason, Verdict, Victim, VictimWhy};
+use crate::model::episode::{Outcome, Person, RankedCandidate, Reason, Verdict, Victim, VictimWhy};
 use crate::model::observation::{Memory, Score, TaskFlags};
 
 use super::page::{Page, Row};
@@ -34,7 +34,11 @@ const COLUMNS: [(&str, u8); 11] = [
     ("uid", 1),
     ("", u8::MAX),
 ];
+const ANON: usize = 4;
+const PGTAB: usize = 8;
 const MARK: usize = COLUMNS.len() - 1;
+/// Columns for a cgroup beside the table; with less it goes below.
+const MIN_CGROUP: usize = 24;
 
 struct Line {
     kind: Row,
@@ -58,7 +62,11 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
             || match (victim, candidate.verdict) {
                 (Some(_), _) => killed < MAX_VICTIMS,
                 (None, Verdict::Outscored) => scored < MAX_SCORED,
-                (None, _) => false,
+                // When nobody could be killed, those with memory are what a person wants to see.
+                (None, _) => {
+                    let stuck = episode.outcome == Outcome::NoneKillable && candidate.memory.is_some();
+                    stuck && scored < MAX_SCORED
+                }
             };
         in_table.insert(pid);
         if show {
@@ -80,7 +88,11 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
             rest.victims += 1;
         }
     }
-    render(context, &lines, page);
+    // A victim of which nothing is known but its name is told by the outcome.
+    let tells = |line: &Line| line.cells[ANON..=PGTAB].iter().any(|cell| !matches!(cell.as_str(), "-" | "?"));
+    if !episode.candidates.is_empty() || lines.iter().any(tells) {
+        render(context, &lines, page);
+    }
     let seen = u32::try_from(episode.candidates.len()).unwrap_or(u32::MAX);
     rest.not_captured = episode.evaluated.unwrap_or(0).saturating_sub(seen);
     if let Some(text) = rest.text() {
@@ -108,12 +120,14 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
     if candidate.flags.has(TaskFlags::ORIGIN) {
         mark = format!("{mark} swapoff or KSM").trim_start().to_owned();
     }
-    line(context, &candidate.task, candidate.memory, [share, points, mark], victim.is_some())
+    // Without an mm there is nothing to know.
+    let unknown = if candidate.flags.has(TaskFlags::NO_MM) || candidate.flags.has(TaskFlags::KTHREAD) { "-" } else { "?" };
+    line(context, &candidate.task, candidate.memory, unknown, [share, points, mark], victim.is_some())
 }
 
 fn victim_line(context: &Context<'_>, victim: &Victim) -> Line {
     let mark = victim_word(victim.why).to_owned();
-    line(context, &victim.task, victim.memory, ["-".to_owned(), "-".to_owned(), mark], true)
+    line(context, &victim.task, victim.memory, "?", ["-".to_owned(), "-".to_owned(), mark], true)
 }
 
 fn victim_word(why: VictimWhy) -> &'static str {
@@ -129,16 +143,16 @@ fn line(
     context: &Context<'_>,
     task: &Person,
     memory: Option<Memory>,
+    unknown: &str,
     [share, points, mark]: [String; 3],
     victim: bool,
 ) -> Line {
     let pages = |pages: fn(&Memory) -> Option<u64>| match &memory {
-        // Without an mm there is nothing to know.
-        None => "-".to_owned(),
+        None => unknown.to_owned(),
         Some(memory) => words::size_or_unknown(pages(memory).map(|pages| context.info.bytes(pages))),
     };
     let pgtables = match memory {
-        None => "-".to_owned(),
+        None => unknown.to_owned(),
         Some(memory) => words::size_or_unknown(memory.pgtables_bytes),
     };
     let verbose = context.options.verbose;
@@ -172,7 +186,12 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
             *width = (*width).max(cell.width());
         }
     }
-    let empty = |column: usize| lines.iter().all(|line| matches!(line.cells[column].as_str(), "0" | "-" | ""));
+    // Of those whose memory is not known at all, a column says nothing either.
+    let says_nothing = |line: &Line, column: usize| {
+        let cell = line.cells[column].as_str();
+        matches!(cell, "0" | "-" | "") || (cell == "?" && line.cells[ANON] == "?")
+    };
+    let empty = |column: usize| lines.iter().all(|line| says_nothing(line, column));
     let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
     shown.retain(|&column| COLUMNS[column].0 != "uid" || context.options.verbose);
     let gap = if context.options.width < 100 { 1 } else { 2 };
@@ -203,14 +222,26 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
             settings.set_cell_alignment(if text { CellAlignment::Left } else { CellAlignment::Right });
         }
     }
+    let used = 4 + shown.iter().map(|&column| widths[column] + gap).sum::<usize>();
+    let beside = context.options.width.checked_sub(used).filter(|&room| room >= MIN_CGROUP);
     let kinds = std::iter::once(None).chain(lines.iter().map(Some));
     for (text, line) in table.lines().zip(kinds) {
         let kind = line.map_or(Row::Header, |line| line.kind);
         let marker = if kind == Row::Victim { "  > " } else { "    " };
-        page.row(&format!("{marker}{text}"), kind);
-        if let Some(cgroup) = line.and_then(|line| line.cgroup.as_ref()) {
-            let room = context.options.width.saturating_sub(8).max(16);
-            page.row(&format!("        {}", words::path(cgroup, room)), Row::Header);
+        let cgroup = line.and_then(|line| line.cgroup.as_ref());
+        match (cgroup, beside) {
+            (None, Some(_)) if context.options.verbose => page.row(&format!("{marker}{text:<0$}cgroup", used - 4), kind),
+            (None, _) => page.row(&format!("{marker}{text}"), kind),
+            (Some(cgroup), Some(room)) => {
+                let cgroup = words::path(cgroup, room);
+                let padding = " ".repeat((used - 4).saturating_sub(text.width()));
+                page.row(&format!("{marker}{text}{padding}{cgroup}"), kind);
+            }
+            (Some(cgroup), None) => {
+                page.row(&format!("{marker}{text}"), kind);
+                let room = context.options.width.saturating_sub(8).max(16);
+                page.row(&format!("        {}", words::path(cgroup, room)), Row::Header);
+            }
         }
     }
 }
@@ -249,7 +280,9 @@ impl Rest {
             parts.push(format!("{} more scored", words::grouped(self.scored.into())));
         }
         let passed: u64 = self.passed_over.iter().map(|(_, number)| number).sum();
-        if passed > 0 {
+        if self.passed_over.len() == 1 {
+            parts.push(reasons(&self.passed_over));
+        } else if passed > 0 {
             parts.push(format!("{} passed over ({})", words::grouped(passed.into()), reasons(&self.passed_over)));
         }
         if self.not_captured > 0 {

@@ -89,7 +89,8 @@ fn choice(context: &Context<'_>) -> String {
         }
     };
     match turned(context, chosen, runner_up) {
-        Some(turned) if margin >= 0 => format!("{choice}; {turned}"),
+        // A candidate that was lost may have come before the runner-up.
+        Some(turned) if margin >= 0 && lost.is_empty() => format!("{choice}; {turned}"),
         _ => choice,
     }
 }

@@ -102,21 +102,25 @@ pub(crate) fn date_time(info: &SessionInfo, boot_ns: u64) -> String {
     }
 }
 
-/// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look.
+/// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look. Whole names
+/// where they fit.
 pub(super) fn path(path: &str, room: usize) -> String {
     if path.width() <= room {
         return path.to_owned();
     }
     let room = room.saturating_sub(1);
-    let tail_room = room - room / 3;
-    let mut tail = columns_from_end(path, tail_room);
-    // Whole names where that leaves enough to recognise.
-    if let Some(slash) = tail.find('/').filter(|&at| tail[at..].width() * 2 >= tail_room) {
-        tail = &tail[slash..];
-    }
+    let last = path.rfind('/').map_or(path, |slash| &path[slash..]);
+    let tail = if last.width() <= room {
+        // As many more names as leave a third to the beginning.
+        let longer = columns_from_end(path, room - room / 3);
+        let names = longer.find('/').map_or("", |slash| &longer[slash..]);
+        if names.width() > last.width() { names } else { last }
+    } else {
+        columns_from_end(path, room - room / 3)
+    };
     let mut head = columns(path, room.saturating_sub(tail.width()));
-    if let Some(slash) = head.rfind('/').filter(|&at| at > 0) {
-        head = &head[..=slash];
+    if let Some(slash) = head.rfind('/') {
+        head = if slash > 0 { &head[..=slash] } else { "" };
     }
     format!("{head}…{tail}")
 }
