@@ -18,7 +18,7 @@ use super::say;
 /// Columns when stdout is no terminal and the environment does not say.
 const DEFAULT_WIDTH: usize = 100;
 /// Columns at least: narrower than this nothing can be laid out.
-const MIN_WIDTH: usize = 40;
+const MIN_WIDTH: usize = 60;
 /// Columns at most.
 const MAX_WIDTH: usize = 1000;
 

@@ -159,7 +159,7 @@ fn line(
     Line {
         kind: if victim { Row::Victim } else { Row::Other },
         cells: [
-            words::path(&words::task(task), MAX_NAME),
+            words::path(&words::task(task), (context.options.width / 3).min(MAX_NAME)),
             share,
             points,
             words::or_unknown(task.oom_score_adj),
