@@ -39,7 +39,8 @@ fn victim(episode: &Episode, wanted: &str) -> bool {
 
 fn cgroup(episode: &Episode, wanted: &str) -> bool {
     let wanted = wanted.trim_end_matches('/').as_bytes();
-    let limiting = episode.memcg.iter().filter(|level| level.limiting).filter_map(|level| level.path.as_ref());
+    let limiting =
+        episode.memcg.iter().filter(|level| level.limiting).filter_map(|level| level.path.as_ref());
     let homes = episode.victims.iter().filter_map(|victim| victim.task.cgroup.as_ref());
     limiting.chain(homes).any(|path| {
         let path = path.0.strip_suffix(b"/").unwrap_or(&path.0);
@@ -85,7 +86,9 @@ mod tests {
 
     #[test]
     fn patterns() {
-        for (pattern, text) in [("*", ""), ("a*c", "abbc"), ("a*c", "ac"), ("?b*", "abc"), ("*a*b", "xaab"), ("", "")] {
+        for (pattern, text) in
+            [("*", ""), ("a*c", "abbc"), ("a*c", "ac"), ("?b*", "abc"), ("*a*b", "xaab"), ("", "")]
+        {
             assert!(matches(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }
         for (pattern, text) in [("?", ""), ("a*c", "abcd"), ("a?c", "ac"), ("", "a"), ("*a*b", "xba")] {
@@ -97,15 +100,24 @@ mod tests {
     fn all_conditions_must_hold() {
         let episode = made_up::assemble(&made_up::info(), &made_up::one_kill()).remove(0);
         let victim = |wanted: &str| Filter { victim: Some(wanted.into()), ..Filter::default() };
-        for (wanted, shown) in [("unico", true), ("g*n", true), ("uni*", false), ("48121", true), ("nginx", false)] {
+        for (wanted, shown) in
+            [("unico", true), ("g*n", true), ("uni*", false), ("48121", true), ("nginx", false)]
+        {
             assert_eq!(victim(wanted).shows(&episode), shown, "{wanted}");
         }
         let cgroup = |wanted: &str| Filter { cgroup: Some(wanted.into()), ..Filter::default() };
-        for (wanted, shown) in [("/", true), ("/kubepods", true), ("/kubepods/", true), ("/kube", false), ("/x", false)] {
+        for (wanted, shown) in
+            [("/", true), ("/kubepods", true), ("/kubepods/", true), ("/kube", false), ("/x", false)]
+        {
             assert_eq!(cgroup(wanted).shows(&episode), shown, "{wanted}");
         }
-        assert!(Filter { scope: Some(Scope::Memcg), outcomes: vec![Outcome::Killed], ..victim("g") }.shows(&episode));
+        assert!(
+            Filter { scope: Some(Scope::Memcg), outcomes: vec![Outcome::Killed], ..victim("g") }
+                .shows(&episode)
+        );
         assert!(!Filter { scope: Some(Scope::Global), ..victim("g") }.shows(&episode));
-        assert!(!Filter { outcomes: vec![Outcome::Skipped, Outcome::Freed], ..Filter::default() }.shows(&episode));
+        assert!(
+            !Filter { outcomes: vec![Outcome::Skipped, Outcome::Freed], ..Filter::default() }.shows(&episode)
+        );
     }
 }

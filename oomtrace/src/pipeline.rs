@@ -123,10 +123,12 @@ impl Pipeline {
             Some(writer) => writer.observation(observation),
             None => Ok(()),
         });
-        let episodes = self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
+        let episodes =
+            self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
         // A kill is worth waiting for the disk; the aborted scans around it, dozens in a storm, are not. The recording is
         // safe before the episode is shown: what a person has seen is on disk.
-        let killed = matches!(observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
+        let killed =
+            matches!(observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
         let commit = !episodes.is_empty() || killed;
         if commit {
             self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));
@@ -200,7 +202,10 @@ impl Pipeline {
                 self.pipe_closed = true;
             } else {
                 self.failed = true;
-                (self.report)(format!("{}: recording failed: {error}; what was written before stays readable", recorder.name));
+                (self.report)(format!(
+                    "{}: recording failed: {error}; what was written before stays readable",
+                    recorder.name
+                ));
             }
             self.recorder = None;
         }
@@ -218,7 +223,8 @@ impl Pipeline {
     }
 
     fn flow(&self) -> ControlFlow<()> {
-        let nobody_left = self.sinks.is_empty() && self.recorder.is_none() && (self.failed || self.pipe_closed);
+        let nobody_left =
+            self.sinks.is_empty() && self.recorder.is_none() && (self.failed || self.pipe_closed);
         if self.reached_count || nobody_left { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

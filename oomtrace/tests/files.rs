@@ -57,7 +57,8 @@ fn golden(name: &str, found: &[u8]) {
         fs::write(&path, found).expect("the golden can be written");
         return;
     }
-    let expected = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; OOMTRACE_BLESS=1 makes it", path.display()));
+    let expected =
+        fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; OOMTRACE_BLESS=1 makes it", path.display()));
     if expected != found {
         panic!(
             "{name} is not what is stored; OOMTRACE_BLESS=1 stores it anew. Now:\n{}\nStored:\n{}",
@@ -104,7 +105,10 @@ fn replay_reads_stdin_and_info_tells_what_is_there() {
 
     let output = with_stdin(&["info", "-", "--json"], &file);
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is one object");
-    assert_eq!((&info["episodes"], &info["folded"], &info["complete"]), (&1.into(), &12.into(), &true.into()));
+    assert_eq!(
+        (&info["episodes"], &info["folded"], &info["complete"]),
+        (&1.into(), &12.into(), &true.into())
+    );
     assert_eq!(info["outcomes"]["killed"], 1);
 }
 
@@ -119,10 +123,15 @@ fn losses_and_missing_ends_exit_with_4() {
     let end = file.len() - made_up_end_len();
     let output = with_stdin(&["replay", "-", "--json"], &file[..end]);
     assert_eq!(output.status.code(), Some(4));
-    let told = format!("oomtrace: stdin: the recording has no end after {end} bytes: it was cut off there, or is still being written\n");
+    let told = format!(
+        "oomtrace: stdin: the recording has no end after {end} bytes: it was cut off there, or is still being written\n"
+    );
     assert_eq!(text(&output.stderr), told);
     let last = text(&output.stdout).lines().last().expect("there are lines");
-    assert!(last.starts_with(r#"{"type":"end","complete":false,"episodes":1,"victims":1,"boot_ns":null,"#), "{last}");
+    assert!(
+        last.starts_with(r#"{"type":"end","complete":false,"episodes":1,"victims":1,"boot_ns":null,"#),
+        "{last}"
+    );
 }
 
 /// Bytes of the end frame of a made-up session without losses.
@@ -152,13 +161,17 @@ fn files_of_other_kinds_and_missing_ones_exit_with_1() {
     let path = write(&dir, "log", b"[ 1.0] a invoked oom-killer: gfp_mask=0xcc0\n");
     let output = run(&["replay", &path]);
     assert_eq!(output.status.code(), Some(1));
-    let told = format!("oomtrace: {path}: not an oomtrace recording: it looks like a kernel log in text form\n");
+    let told =
+        format!("oomtrace: {path}: not an oomtrace recording: it looks like a kernel log in text form\n");
     assert_eq!((text(&output.stderr), text(&output.stdout)), (told.as_str(), ""));
 
     let missing = dir.path().join("missing");
     let output = run(&["info", missing.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output.stderr), format!("oomtrace: {}: No such file or directory (os error 2)\n", missing.display()));
+    assert_eq!(
+        text(&output.stderr),
+        format!("oomtrace: {}: No such file or directory (os error 2)\n", missing.display())
+    );
 
     let output = run(&["replay", dir.path().to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
@@ -166,7 +179,12 @@ fn files_of_other_kinds_and_missing_ones_exit_with_1() {
 
 #[test]
 fn wrong_usage_exits_with_2_and_is_led_by_the_name() {
-    for args in [&["replay"][..], &["nonsense"], &["replay", "f", "--speed", "fast"], &["replay", "f", "--count", "0"]] {
+    for args in [
+        &["replay"][..],
+        &["nonsense"],
+        &["replay", "f", "--speed", "fast"],
+        &["replay", "f", "--count", "0"],
+    ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(text(&output.stderr).starts_with("oomtrace: "), "{}", text(&output.stderr));
@@ -187,7 +205,8 @@ fn a_reader_that_goes_away_is_success() {
     let dir = tempfile::tempdir().expect("there is room");
     let path = write(&dir, "long.oomtrace", &file_of(&observations));
     for args in [&["replay", &path, "--json"][..], &["replay", &path]] {
-        let mut child = oomtrace().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut child =
+            oomtrace().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         drop(child.stdout.take());
         let output = child.wait_with_output().expect("it ends");
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{args:?}");
@@ -239,7 +258,11 @@ fn colour_is_only_for_terminals_unless_asked_for() {
 fn the_demo_says_that_it_is_a_recording() {
     let output = run(&["demo", "--recorded"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).starts_with("oomtrace: this is a recording, made on Linux "), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).starts_with("oomtrace: this is a recording, made on Linux "),
+        "{}",
+        text(&output.stderr)
+    );
     assert!(text(&output.stdout).contains("victim"));
 }
 
@@ -253,7 +276,12 @@ fn the_corpus_opens() {
         if path.extension().is_some_and(|extension| extension == "oomtrace") {
             files += 1;
             let output = run(&["replay", path.to_str().expect("UTF-8"), "--json"]);
-            assert!(matches!(output.status.code(), Some(0 | 4)), "{}: {}", path.display(), text(&output.stderr));
+            assert!(
+                matches!(output.status.code(), Some(0 | 4)),
+                "{}: {}",
+                path.display(),
+                text(&output.stderr)
+            );
             let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
             golden(&format!("corpus/{name}.jsonl"), &output.stdout);
         }

@@ -23,7 +23,9 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machi
     let lost = open.lost();
     let scope = rules::scope(&open);
     let constraint = rules::constraint(&open);
-    let Open { id, opened, mut levels, mut candidates, choice, kill_message, victims, closed, folded, .. } = open;
+    let Open {
+        id, opened, mut levels, mut candidates, choice, kill_message, victims, closed, folded, ..
+    } = open;
     let mut paths = Paths { cgroups, seen: HashMap::new() };
 
     let chosen = rank::chosen(choice.as_ref(), closed.as_ref(), &candidates);
@@ -34,7 +36,8 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machi
     let totalpages = totalpages.or_else(|| choice.as_ref().and_then(|choice| choice.totalpages));
 
     candidates.sort_by_key(|(index, _)| *index);
-    let victims = victims_of(victims, &candidates, choice.as_ref(), opened.as_ref().map(|o| &o.trigger), &mut paths);
+    let victims =
+        victims_of(victims, &candidates, choice.as_ref(), opened.as_ref().map(|o| &o.trigger), &mut paths);
     let mut scanned: Vec<(Option<u32>, Candidate)> = Vec::with_capacity(candidates.len() + 1);
     scanned.extend(candidates.into_iter().map(|(index, candidate)| (Some(index), candidate)));
     scanned.extend(unseen_chosen(choice.as_ref(), &scanned, evaluated).map(|candidate| (None, candidate)));
@@ -74,11 +77,7 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machi
 }
 
 /// The limiter chain. When its records were lost, the entry still tells whose limit fired.
-fn memcg(
-    levels: Vec<MemcgLevel>,
-    limiting: Option<u64>,
-    paths: &mut Paths<'_>,
-) -> Vec<MemcgLimit> {
+fn memcg(levels: Vec<MemcgLevel>, limiting: Option<u64>, paths: &mut Paths<'_>) -> Vec<MemcgLimit> {
     let mut chain = Vec::with_capacity(levels.len() + 1);
     if let Some(cgroup) = limiting
         && levels.first().is_none_or(|level| level.level != 0)

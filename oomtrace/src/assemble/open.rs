@@ -120,9 +120,7 @@ impl Open {
         let closed_ns = closed.at.boot_ns;
         if outcome == Outcome::NoneKillable {
             let last_ns = self.folded.span_ns.map_or(closed_ns, |(_, last)| last);
-            return last_ns
-                .saturating_add(REPEAT_GRACE_NS)
-                .min(closed_ns.saturating_add(REPEAT_DEADLINE_NS));
+            return last_ns.saturating_add(REPEAT_GRACE_NS).min(closed_ns.saturating_add(REPEAT_DEADLINE_NS));
         }
         if self.victims.is_empty() {
             return closed_ns;

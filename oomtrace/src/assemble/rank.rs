@@ -27,7 +27,8 @@ pub(super) fn chosen(
         return None;
     }
     // Each was the best so far in its turn: the last one stayed it.
-    let best = candidates.iter().filter(|(_, c)| c.flags.has(TaskFlags::CHOSEN)).max_by_key(|(index, _)| *index);
+    let best =
+        candidates.iter().filter(|(_, c)| c.flags.has(TaskFlags::CHOSEN)).max_by_key(|(index, _)| *index);
     best.map(|(_, candidate)| candidate.task.pid)
 }
 

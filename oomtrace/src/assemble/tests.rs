@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::made_up::{self, CONTAINER, HALF_GIB, MS, Pass, START, assemble, clock, info, memory, scored, task};
+use crate::made_up::{
+    self, CONTAINER, HALF_GIB, MS, Pass, START, assemble, clock, info, memory, scored, task,
+};
 use crate::model::episode::*;
 use crate::model::observation::*;
 use crate::model::{Name, Observation};
@@ -70,10 +72,11 @@ fn aborted_scans_are_folded_into_the_kill_they_wait_for() {
 #[test]
 fn an_aborted_scan_without_its_kill_stands_alone() {
     let pass = Pass::memcg(1, 10, task(7, "waiter", 0, CONTAINER), HALF_GIB);
-    let pass = pass.scan(vec![scored(task(8, "x", 0, CONTAINER), memory(10, 0), HALF_GIB)]).close_as(|closed| {
-        closed.chosen = Some(Chosen::Aborted);
-        closed.blocker = Some(99);
-    });
+    let pass =
+        pass.scan(vec![scored(task(8, "x", 0, CONTAINER), memory(10, 0), HALF_GIB)]).close_as(|closed| {
+            closed.chosen = Some(Chosen::Aborted);
+            closed.blocker = Some(99);
+        });
     let episode = only(&pass.observations);
     assert_eq!((episode.outcome, episode.blocker), (Outcome::Skipped, Some(99)));
     assert_eq!(verdicts(&episode), [(8, Verdict::Outscored)]);
@@ -134,10 +137,10 @@ fn fruitless_searches_of_others_are_not() {
         observations.extend(pass.close(Chosen::Nobody, false).observations);
     }
     let episodes = assemble(&info(), &observations);
-    assert_eq!(episodes.iter().map(|e| (e.id, e.outcome)).collect::<Vec<_>>(), [
-        (1, Outcome::NoneKillable),
-        (2, Outcome::NoneKillable)
-    ]);
+    assert_eq!(
+        episodes.iter().map(|e| (e.id, e.outcome)).collect::<Vec<_>>(),
+        [(1, Outcome::NoneKillable), (2, Outcome::NoneKillable)]
+    );
 }
 
 #[test]
@@ -152,7 +155,8 @@ fn a_dying_trigger() {
 
 #[test]
 fn a_dying_trigger_whose_second_mark_is_not_seen() {
-    let pass = Pass::enter(1, 5, task(9, "late", 0, CONTAINER), made_up::GFP_KERNEL_ACCOUNT, 0, Some(CONTAINER));
+    let pass =
+        Pass::enter(1, 5, task(9, "late", 0, CONTAINER), made_up::GFP_KERNEL_ACCOUNT, 0, Some(CONTAINER));
     let episode = only(&pass.close(Chosen::Nobody, true).observations);
     assert_eq!(episode.outcome, Outcome::AlreadyExiting);
     assert_eq!(episode.victims[0].task.pid, 9);
@@ -161,7 +165,8 @@ fn a_dying_trigger_whose_second_mark_is_not_seen() {
 #[test]
 fn a_chosen_one_that_is_dying() {
     let victim = scored(task(5, "dying", 0, CONTAINER), memory(100, 0), HALF_GIB);
-    let pass = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![victim.clone()]).choose(&victim);
+    let pass =
+        Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![victim.clone()]).choose(&victim);
     let pass = pass.mark(&victim.task).close(Chosen::Task, true).exit(5, 4);
     let episode = only(&pass.observations);
     assert_eq!(episode.outcome, Outcome::AlreadyExiting);
@@ -211,7 +216,10 @@ fn a_silent_scorer_is_told_and_points_are_unknown_not_zero() {
 #[test]
 fn without_a_scan_there_are_no_candidates() {
     let episode = only(&made_up::allocating_task());
-    assert_eq!((episode.outcome, episode.candidates.len(), episode.scorer_silent), (Outcome::Killed, 0, false));
+    assert_eq!(
+        (episode.outcome, episode.candidates.len(), episode.scorer_silent),
+        (Outcome::Killed, 0, false)
+    );
     assert_eq!(episode.victims[0].why, VictimWhy::Chosen);
 }
 
@@ -233,7 +241,11 @@ fn the_choice_survives_the_loss_of_every_candidate() {
 #[test]
 fn ties_keep_scan_order_and_the_choice_decides() {
     let twin = |pid| scored(task(pid, "twin", 0, CONTAINER), memory(100, 0), HALF_GIB);
-    let pass = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![twin(1001), twin(1002), twin(1003)]);
+    let pass = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![
+        twin(1001),
+        twin(1002),
+        twin(1003),
+    ]);
     let pass = pass.choose(&twin(1003)).kill(&twin(1003)).close(Chosen::Task, true).exit(1003, 2);
     assert_eq!(
         verdicts(&only(&pass.observations)),
@@ -310,7 +322,8 @@ fn an_exit_without_its_episode_finds_its_victim_by_pid() {
 #[test]
 fn an_ignored_signal_is_not_a_kill() {
     let victim = scored(task(5, "v", 0, CONTAINER), memory(100, 0), HALF_GIB);
-    let mut pass = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![victim.clone()]).choose(&victim);
+    let mut pass =
+        Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![victim.clone()]).choose(&victim);
     let at = Stamp { boot_ns: START + 11 * MS, episode: 1 };
     pass.observations.push(Observation::Kill(Kill { at, victim: victim.clone(), message: None }));
     // To the thread that still had the mm, which no record names.

@@ -132,7 +132,8 @@ impl Victims {
     /// `mark_oom_victim()`. `known` are tasks of the episode that may tell the process of a thread.
     pub(super) fn mark<'a>(&mut self, marked: &Marked, known: impl Iterator<Item = &'a Task>) {
         let unsignalled = self.unsignalled.take();
-        let pid = marked.pid.or_else(|| known.into_iter().find(|task| task.tid == marked.tid).map(|task| task.pid));
+        let pid =
+            marked.pid.or_else(|| known.into_iter().find(|task| task.tid == marked.tid).map(|task| task.pid));
         let found = match pid {
             Some(pid) => self.by_pid.get(&pid).copied(),
             None => self.find(marked.tid).or(unsignalled),

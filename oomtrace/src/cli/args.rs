@@ -284,7 +284,10 @@ impl From<OutcomeArg> for Outcome {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let time: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(time).ok().filter(|time| !time.is_zero()).ok_or_else(|| "it must be longer than nothing".to_owned())
+    Duration::try_from(time)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "it must be longer than nothing".to_owned())
 }
 
 fn speed(text: &str) -> Result<Speed, String> {
@@ -327,7 +330,8 @@ mod tests {
 
     #[test]
     fn outcomes_are_named_as_in_json() {
-        let args = Args::try_parse_from(["oomtrace", "replay", "f", "--outcome", "group_killed,none_killable"]);
+        let args =
+            Args::try_parse_from(["oomtrace", "replay", "f", "--outcome", "group_killed,none_killable"]);
         let Ok(Args { command: Command::Replay(args) }) = args else { panic!("{args:?}") };
         assert_eq!(Filter::from(&args.filter).outcomes, [Outcome::GroupKilled, Outcome::NoneKillable]);
     }

@@ -37,7 +37,9 @@ fn recorded(args: &DemoArgs, reason: &str) -> anyhow::Result<Exit> {
     let reader = Reader::open(bytes).context("the bundled recording")?;
     let info = reader.info();
     let kernel = info.kernel_release.as_deref().unwrap_or("unknown");
-    say(&format!("this is a recording, made on Linux {kernel}, not this machine; not live because: {reason}"));
+    say(&format!(
+        "this is a recording, made on Linux {kernel}, not this machine; not live because: {reason}"
+    ));
     let mut input = Input { name: "the bundled recording".to_owned(), reader };
     let pipeline = output::shown(&args.display, Filter::default(), None);
     let (summary, _) = replay::drive(&mut input, pipeline, Speed::Max);

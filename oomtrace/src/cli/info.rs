@@ -10,8 +10,8 @@ use crate::filter::Filter;
 use crate::model::episode::{Episode, Outcome};
 use crate::model::{Name, SessionInfo};
 use crate::pipeline::{Pipeline, Summary};
-use crate::sink::terminal::text;
 use crate::sink::json::{LostJson, rfc3339};
+use crate::sink::terminal::text;
 use crate::sink::{FanOut, Sink, Totals};
 
 use super::args::{InfoArgs, Speed};
@@ -72,7 +72,8 @@ impl Sink for Counter {
             *count += u64::from(outcome == episode.outcome);
         }
         let folded = episode.folded;
-        counts.folded += u64::from(folded.aborted_scans) + u64::from(folded.already_exiting) + u64::from(folded.repeats);
+        counts.folded +=
+            u64::from(folded.aborted_scans) + u64::from(folded.already_exiting) + u64::from(folded.repeats);
         for ns in [episode.opened_ns, episode.closed_ns].into_iter().flatten() {
             counts.first_ns = Some(counts.first_ns.map_or(ns, |first| first.min(ns)));
             counts.last_ns = Some(counts.last_ns.map_or(ns, |last| last.max(ns)));
@@ -108,7 +109,10 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
             info.page_size
         )),
     );
-    known("captured by", Some(format!("oomtrace {}, {}", Name::from(info.tool_version.as_str()), info.source.word())));
+    known(
+        "captured by",
+        Some(format!("oomtrace {}, {}", Name::from(info.tool_version.as_str()), info.source.word())),
+    );
     known("started", info.started_unix_ns.map(|_| text::date_time(info, info.started_boot_ns)));
     if totals.complete {
         known("ended", totals.boot_ns.map(|ns| text::date_time(info, ns)));
@@ -127,15 +131,25 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
     }
     known("episodes", Some(episodes));
     if let (Some(first), Some(last)) = (counts.first_ns, counts.last_ns) {
-        known("first, last", Some(format!("{}, {}", text::date_time(info, first), text::date_time(info, last))));
+        known(
+            "first, last",
+            Some(format!("{}, {}", text::date_time(info, first), text::date_time(info, last))),
+        );
     }
-    known("folded", Some(format!("{} passes counted on other episodes", text::grouped(counts.folded.into()))));
+    known(
+        "folded",
+        Some(format!("{} passes counted on other episodes", text::grouped(counts.folded.into()))),
+    );
     known("victims", Some(text::grouped(totals.victims.into())));
     known("lost", Some(if totals.lost.any() { text::losses(&totals.lost) } else { "nothing".to_owned() }));
     let missing: Vec<String> = info
         .hooks
         .iter()
-        .filter_map(|hook| hook.missing.as_ref().map(|why| format!("{}: {}", Name::from(hook.target.as_str()), Name::from(why.as_str()))))
+        .filter_map(|hook| {
+            hook.missing
+                .as_ref()
+                .map(|why| format!("{}: {}", Name::from(hook.target.as_str()), Name::from(why.as_str())))
+        })
         .collect();
     for hook in missing {
         known("not attached", Some(hook));

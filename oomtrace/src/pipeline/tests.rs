@@ -128,7 +128,8 @@ fn a_count_ends_the_session_and_its_replay_at_the_same_episode() {
 
 #[test]
 fn filters_change_what_is_shown_and_not_what_is_recorded() {
-    let only_groups = Filter { outcomes: vec![crate::model::episode::Outcome::GroupKilled], ..Filter::default() };
+    let only_groups =
+        Filter { outcomes: vec![crate::model::episode::Outcome::GroupKilled], ..Filter::default() };
     let (shown, recording, summary) = live(&long_session(), None, only_groups.clone());
     assert_eq!((summary.totals.episodes, summary.totals.victims), (1, 4));
     assert_eq!(replay(&recording, only_groups), (shown, summary));
@@ -142,7 +143,8 @@ fn a_full_disk_does_not_silence_the_screen() {
     let mut sinks = FanOut::default();
     sinks.add("json", Box::new(Json::new(outputs.json.clone())));
     let heard = Arc::clone(&messages);
-    let pipeline = Pipeline::new(sinks, Filter::default(), move |message| heard.lock().expect("fine").push(message));
+    let pipeline =
+        Pipeline::new(sinks, Filter::default(), move |message| heard.lock().expect("fine").push(message));
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
     let mut pipeline = pipeline.record_to(full, "/dev/full");
     assert!(pipeline.start(&made_up::info()).is_continue());

@@ -104,10 +104,16 @@ impl fmt::Display for Ending {
                 "the recording has no end after {offset} bytes: it was cut off there, or is still being written"
             ),
             Self::Torn { offset } => {
-                write!(f, "the recording is cut off inside the frame at byte {offset}; all before it was read")
+                write!(
+                    f,
+                    "the recording is cut off inside the frame at byte {offset}; all before it was read"
+                )
             }
             Self::BadChecksum { offset } => {
-                write!(f, "the frame at byte {offset} is damaged (its checksum is wrong); all before it was read")
+                write!(
+                    f,
+                    "the frame at byte {offset} is damaged (its checksum is wrong); all before it was read"
+                )
             }
             Self::TooLong { offset, len } => write!(
                 f,

@@ -141,7 +141,9 @@ pub fn append(out: &mut Vec<u8>, frame: FrameRef<'_>) -> Result<(), TooLong> {
 
 /// A frame that would be longer than a reader accepts.
 #[derive(Debug, thiserror::Error)]
-#[error("a frame of kind {kind} with {len} bytes is longer than the {MAX_PAYLOAD} bytes a session file allows")]
+#[error(
+    "a frame of kind {kind} with {len} bytes is longer than the {MAX_PAYLOAD} bytes a session file allows"
+)]
 pub struct TooLong {
     kind: u16,
     len: usize,

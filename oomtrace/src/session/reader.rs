@@ -8,8 +8,8 @@ use crate::model::{Observation, SessionEnd, SessionInfo};
 
 use super::error::{self, Ending, OpenError};
 use super::format::{
-    self, CHECKSUM_LEN, FRAME_HEADER_LEN, Frame, HEADER_LEN, MAGIC, MAX_PAYLOAD, MUST_KNOW_FLAGS, Major, Minor, VERSION,
-    Version,
+    self, CHECKSUM_LEN, FRAME_HEADER_LEN, Frame, HEADER_LEN, MAGIC, MAX_PAYLOAD, MUST_KNOW_FLAGS, Major,
+    Minor, VERSION, Version,
 };
 
 /// What was read.

@@ -106,7 +106,10 @@ fn other_files_are_told_by_what_they_are() {
     for (bytes, told) in [
         (&b""[..], "the file is empty; a recording has at least a header"),
         (b"\x1f\x8b\x08\0\0", "not an oomtrace recording: it looks like a gzip file (unpack it first)"),
-        (b"\x7fELF\x02\x01", "not an oomtrace recording: it looks like an ELF file (a program or a core dump)"),
+        (
+            b"\x7fELF\x02\x01",
+            "not an oomtrace recording: it looks like an ELF file (a program or a core dump)",
+        ),
         (b"PERFILE2aaaaaaaaaaaaa", "not an oomtrace recording: it looks like perf.data"),
         (
             b"{\"type\":\"session\"}\n",
@@ -122,7 +125,10 @@ fn other_files_are_told_by_what_they_are() {
             "not an oomtrace recording: it looks like a kernel log in text form",
         ),
         (b"hello\n", "not an oomtrace recording: it looks like a text file"),
-        (b"\x89OOM\n\x1a\n\0\0", "not an oomtrace recording: it looks like a recording that was sent as text: transfer it as binary"),
+        (
+            b"\x89OOM\n\x1a\n\0\0",
+            "not an oomtrace recording: it looks like a recording that was sent as text: transfer it as binary",
+        ),
         (b"\0\x01\x02", "not an oomtrace recording"),
         (b"\x89OOM\r\n", "the recording is cut off inside its header, after 6 bytes"),
     ] {

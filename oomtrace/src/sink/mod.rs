@@ -163,7 +163,8 @@ mod tests {
         all.add("the full disk", Box::new(Fails(io::ErrorKind::StorageFull)));
         all.add("the pipe", Box::new(Fails(io::ErrorKind::BrokenPipe)));
         all.add("the count", Box::new(Counts(Arc::clone(&count))));
-        let episode = crate::made_up::assemble(&crate::made_up::info(), &crate::made_up::one_kill()).remove(0);
+        let episode =
+            crate::made_up::assemble(&crate::made_up::info(), &crate::made_up::one_kill()).remove(0);
         let failures = all.episode(&episode);
         assert_eq!(failures.iter().map(Failure::is_closed_pipe).collect::<Vec<_>>(), [false, true]);
         assert!(all.episode(&episode).is_empty());

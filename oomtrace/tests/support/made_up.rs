@@ -95,7 +95,12 @@ pub fn unkillable(task: Task, memory: Memory) -> Candidate {
 
 pub fn kthread(pid: i32, comm: &str) -> Candidate {
     let task = Task { uid: Some(0), ..task(pid, comm, 0, ROOT) };
-    Candidate { task, score: Score::NotScored, memory: None, flags: TaskFlags(TaskFlags::KTHREAD | TaskFlags::NO_MM) }
+    Candidate {
+        task,
+        score: Score::NotScored,
+        memory: None,
+        flags: TaskFlags(TaskFlags::KTHREAD | TaskFlags::NO_MM),
+    }
 }
 
 pub const ROOT: u64 = 1;
@@ -106,7 +111,9 @@ pub const SYSTEM: u64 = 50;
 
 /// The cgroups that all scenarios use.
 pub fn cgroups() -> Vec<Observation> {
-    let node = |id, parent, name: &str| Observation::Cgroup(CgroupNode { id, parent, name: name.into(), path: None });
+    let node = |id, parent, name: &str| {
+        Observation::Cgroup(CgroupNode { id, parent, name: name.into(), path: None })
+    };
     vec![
         node(ROOT, None, ""),
         node(KUBEPODS, Some(ROOT), "kubepods"),
@@ -162,7 +169,14 @@ impl Pass {
         pass
     }
 
-    pub fn enter(episode: u64, at_ms: u64, trigger: Task, gfp_mask: u32, order: i32, memcg: Option<u64>) -> Self {
+    pub fn enter(
+        episode: u64,
+        at_ms: u64,
+        trigger: Task,
+        gfp_mask: u32,
+        order: i32,
+        memcg: Option<u64>,
+    ) -> Self {
         let now = START + at_ms * MS;
         let opened = Opened {
             at: Stamp { boot_ns: now, episode },
@@ -192,7 +206,8 @@ impl Pass {
     pub fn scan(mut self, tasks: Vec<Candidate>) -> Self {
         let first = self.evaluated;
         self.evaluated += tasks.len() as u32;
-        self.scored += tasks.iter().filter(|c| matches!(c.score, Score::Points(_) | Score::Unkillable)).count() as u32;
+        self.scored +=
+            tasks.iter().filter(|c| matches!(c.score, Score::Points(_) | Score::Unkillable)).count() as u32;
         let at = self.stamp();
         self.observations.push(Observation::Candidates(Candidates { at, first, tasks }));
         self
@@ -231,7 +246,12 @@ impl Pass {
 
     pub fn signal(mut self, tid: i32, comm: &str, result: i32) -> Self {
         let at = self.stamp();
-        self.observations.push(Observation::Signal(Signal { at, tid, comm: comm.into(), result: Some(result) }));
+        self.observations.push(Observation::Signal(Signal {
+            at,
+            tid,
+            comm: comm.into(),
+            result: Some(result),
+        }));
         self
     }
 
@@ -411,7 +431,10 @@ pub fn none_killable() -> Vec<Observation> {
     let mut all = cgroups();
     for i in 0..3 {
         let pass = Pass::memcg(1 + i, 30_000 + i * 2, trigger.clone(), 5120)
-            .scan(vec![unkillable(trigger.clone(), memory(5_000, 80)), unkillable(task(48002, "sh", -1000, CONTAINER), memory(40, 10))])
+            .scan(vec![
+                unkillable(trigger.clone(), memory(5_000, 80)),
+                unkillable(task(48002, "sh", -1000, CONTAINER), memory(40, 10)),
+            ])
             .close(Chosen::Nobody, false);
         all.extend(pass.observations);
     }
@@ -435,7 +458,8 @@ pub fn without_scans() -> Vec<Observation> {
     let trigger = task(900, "qemu-system-x86", 0, SYSTEM);
     let mut all = cgroups();
     for (episode, gfp_mask) in [(1, GFP_KERNEL_ACCOUNT), (2, GFP_NOIO)] {
-        let pass = Pass::enter(episode, 40_000 + episode, trigger.clone(), gfp_mask, 0, None).close(Chosen::Nobody, true);
+        let pass = Pass::enter(episode, 40_000 + episode, trigger.clone(), gfp_mask, 0, None)
+            .close(Chosen::Nobody, true);
         all.extend(pass.observations);
     }
     all
@@ -471,7 +495,8 @@ pub fn sysrq_with_silent_scorer() -> Vec<Observation> {
 /// `vm.oom_kill_allocating_task`.
 pub fn allocating_task() -> Vec<Observation> {
     let trigger = task(2003, "rustc", 0, SYSTEM);
-    let victim = Candidate { score: Score::NotScored, ..scored(trigger.clone(), memory(220_000, 9_000), 18_536_000) };
+    let victim =
+        Candidate { score: Score::NotScored, ..scored(trigger.clone(), memory(220_000, 9_000), 18_536_000) };
     let pass = Pass::global(1, 80_000, trigger, 18_536_000)
         .choose_as(&victim, 0, "Out of memory (oom_kill_allocating_task)")
         .kill(&victim)

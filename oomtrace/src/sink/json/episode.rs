@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::badness;
 use crate::model::episode::{
-    Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim, VictimWhy,
+    Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim,
+    VictimWhy,
 };
 use crate::model::observation::{Constraint, Memory, TaskFlags};
 use crate::model::{SessionInfo, gfp};

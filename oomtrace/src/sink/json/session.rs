@@ -52,8 +52,13 @@ struct HookJson<'a> {
 
 impl<'a> From<&'a SessionInfo> for Session<'a> {
     fn from(info: &'a SessionInfo) -> Self {
-        let Settings { panic_on_oom, oom_kill_allocating_task, oom_dump_tasks, overcommit_memory, swappiness } =
-            info.settings;
+        let Settings {
+            panic_on_oom,
+            oom_kill_allocating_task,
+            oom_dump_tasks,
+            overcommit_memory,
+            swappiness,
+        } = info.settings;
         Self {
             r#type: "session",
             format: FORMAT,

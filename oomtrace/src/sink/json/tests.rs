@@ -24,12 +24,13 @@ fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().expect("it is an object").keys().map(String::as_str).collect()
 }
 
-fn set<'a>(names: &'a str) -> BTreeSet<&'a str> {
+fn set(names: &str) -> BTreeSet<&str> {
     names.split_whitespace().collect()
 }
 
 const TASK: &str = "pid tid comm uid oom_score_adj cgroup";
-const MEMORY: &str = "rss_anon_pages rss_file_pages rss_shmem_pages swap_entries total_vm_pages pgtables_bytes";
+const MEMORY: &str =
+    "rss_anon_pages rss_file_pages rss_shmem_pages swap_entries total_vm_pages pgtables_bytes";
 
 #[test]
 fn the_fields_are_those_of_the_contract() {
@@ -37,28 +38,34 @@ fn the_fields_are_those_of_the_contract() {
     let [session, episode, end] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(
         keys(session),
-        set("type format tool_version source host kernel_release kernel_version machine boot_id page_size cpus \
+        set(
+            "type format tool_version source host kernel_release kernel_version machine boot_id page_size cpus \
              ram_bytes swap_bytes ring_bytes started started_boot_ns utc_offset_seconds cgroup_version rss_counters \
-             settings hooks")
+             settings hooks"
+        )
     );
     assert_eq!(
         keys(episode),
-        set("type id time boot_ns duration_ns source outcome scope constraint sysrq order gfp_mask totalpages trigger \
-             memcg chosen_points message evaluated blocker scorer_silent candidates victims scan folded lost")
+        set(
+            "type id time boot_ns duration_ns source outcome scope constraint sysrq order gfp_mask totalpages trigger \
+             memcg chosen_points message evaluated blocker scorer_silent candidates victims scan folded lost"
+        )
     );
     let candidate = format!(
         "{TASK} {MEMORY} scan_index verdict reason points share memory_exact explained exiting oom_victim oom_flag_origin"
     );
     assert_eq!(keys(&episode["candidates"][0]), set(&candidate));
-    let victim = format!(
-        "{TASK} {MEMORY} why killed_boot_ns marked_boot_ns exited_boot_ns released_boot_ns reaped"
-    );
+    let victim =
+        format!("{TASK} {MEMORY} why killed_boot_ns marked_boot_ns exited_boot_ns released_boot_ns reaped");
     assert_eq!(keys(&episode["victims"][0]), set(&victim));
     assert_eq!(keys(&episode["victims"][0]["reaped"]), set("started_boot_ns finished_boot_ns skipped"));
     assert_eq!(keys(&episode["trigger"]), set(TASK));
     assert_eq!(keys(&episode["gfp_mask"]), set("raw hex flags"));
     assert_eq!(keys(&episode["scan"]), set("first_ns last_ns"));
-    assert_eq!(keys(&episode["folded"]), set("aborted_scans already_exiting repeats first_boot_ns last_boot_ns"));
+    assert_eq!(
+        keys(&episode["folded"]),
+        set("aborted_scans already_exiting repeats first_boot_ns last_boot_ns")
+    );
     let lost = set("candidates records reads victims rejected unclosed missed_runs");
     assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
     assert_eq!(keys(end), set("type complete episodes victims boot_ns lost"));
@@ -74,7 +81,10 @@ fn a_memcg_names_its_limit_and_the_chain() {
         keys(&memcg["chain"][0]),
         set("path limiting usage_pages max_pages high_pages swap_usage_pages swap_max_pages")
     );
-    assert_eq!((&memcg["chain"][0]["limiting"], &memcg["chain"][1]["limiting"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&memcg["chain"][0]["limiting"], &memcg["chain"][1]["limiting"]),
+        (&true.into(), &false.into())
+    );
     assert_eq!(episode["time"], "2026-08-14T12:03:22.418000000Z");
     assert_eq!(episode["gfp_mask"]["flags"], serde_json::json!(["GFP_KERNEL", "__GFP_ACCOUNT"]));
 }
@@ -87,7 +97,10 @@ fn names_are_lossless_and_unknown_is_null() {
         serde_json::json!({"bytes": "611b5b33316d0aff2062", "text": "a\\u{1b}[31m\\n\\xff b"})
     );
     let half = &episode["candidates"][1];
-    assert_eq!((&half["rss_file_pages"], &half["cgroup"], &half["explained"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&half["rss_file_pages"], &half["cgroup"], &half["explained"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     assert_eq!(half["rss_anon_pages"], 70_000);
     assert_eq!(episode["lost"]["candidates"], 3);
     assert_eq!(episode["lost"]["records"], 0);

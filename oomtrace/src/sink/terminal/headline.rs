@@ -71,7 +71,9 @@ fn global(context: &Context<'_>) -> String {
     };
     match episode.constraint {
         Some(Constraint::Cpuset) => format!("global OOM: the memory nodes of a cpuset ran out{allowed}"),
-        Some(Constraint::MemoryPolicy) => format!("global OOM: the memory nodes of a memory policy ran out{allowed}"),
+        Some(Constraint::MemoryPolicy) => {
+            format!("global OOM: the memory nodes of a memory policy ran out{allowed}")
+        }
         Some(Constraint::None | Constraint::Memcg) | None => {
             let ram = info.ram_bytes.map(|bytes| format!("{} RAM", words::size(bytes)));
             let swap = info.swap_bytes.map(|bytes| match bytes {
@@ -104,8 +106,12 @@ pub(super) fn trigger(context: &Context<'_>, page: &mut Page) {
     }
     let home = trigger.cgroup.as_ref();
     let limiting = episode.memcg.iter().find(|level| level.limiting).and_then(|level| level.path.as_ref());
-    if let Some(home) = home.filter(|home| options.verbose || (limiting.is_some() && limiting != Some(home))) {
-        text.push_str(&format!(", from {}", words::path(&home.to_string(), page.text_width().saturating_sub(6))));
+    if let Some(home) = home.filter(|home| options.verbose || (limiting.is_some() && limiting != Some(home)))
+    {
+        text.push_str(&format!(
+            ", from {}",
+            words::path(&home.to_string(), page.text_width().saturating_sub(6))
+        ));
     }
     if options.verbose {
         let adj = words::or_unknown(trigger.oom_score_adj);

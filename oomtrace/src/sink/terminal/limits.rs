@@ -14,14 +14,18 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let shown: Vec<&MemcgLimit> = episode
         .memcg
         .iter()
-        .filter(|level| options.verbose || level.limiting || level.usage_pages.is_some() || level.max_pages.is_some())
+        .filter(|level| {
+            options.verbose || level.limiting || level.usage_pages.is_some() || level.max_pages.is_some()
+        })
         .collect();
     let numbers: Vec<String> = shown.iter().map(|level| numbers(level, info, options.verbose)).collect();
     let widest = numbers.iter().map(|text| text.width()).max().unwrap_or(0);
     let room = page.text_width().saturating_sub(widest + 2).max(16);
     let paths: Vec<String> = shown
         .iter()
-        .map(|level| level.path.as_ref().map_or_else(|| "?".to_owned(), |path| words::path(&path.to_string(), room)))
+        .map(|level| {
+            level.path.as_ref().map_or_else(|| "?".to_owned(), |path| words::path(&path.to_string(), room))
+        })
         .collect();
     let column = paths.iter().map(|path| path.width()).max().unwrap_or(0);
     for (i, (path, numbers)) in paths.iter().zip(&numbers).enumerate() {
@@ -48,7 +52,10 @@ fn numbers(level: &MemcgLimit, info: &SessionInfo, verbose: bool) -> String {
     };
     if level.swap_max_pages.is_some() || level.swap_usage_pages.is_some_and(|pages| pages > 0) {
         let what = if info.cgroup_version == Some(1) { "memory+swap" } else { "swap" };
-        text.push_str(&format!(", {what} {}", pair(level.swap_usage_pages, level.swap_max_pages).trim_start()));
+        text.push_str(&format!(
+            ", {what} {}",
+            pair(level.swap_usage_pages, level.swap_max_pages).trim_start()
+        ));
     }
     if let Some(high) = size(level.high_pages).filter(|_| verbose) {
         text.push_str(&format!(", high {high}"));

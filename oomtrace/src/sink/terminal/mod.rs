@@ -123,8 +123,11 @@ impl<W: Write> Sink for Terminal<W> {
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         let mut page = Page::new(self.options);
         page.blank();
-        let mut line =
-            format!("{}, {}", words::count(totals.episodes, "episode"), words::count(totals.victims, "victim"));
+        let mut line = format!(
+            "{}, {}",
+            words::count(totals.episodes, "episode"),
+            words::count(totals.victims, "victim")
+        );
         if !totals.complete {
             line.push_str("; the recording has no end, there may have been more");
         }
@@ -152,7 +155,8 @@ fn session_line(info: &SessionInfo) -> String {
     let machine: Vec<String> = [
         info.cpus.map(|cpus| words::count(cpus.into(), "CPU")),
         info.ram_bytes.map(|bytes| format!("{} RAM", words::size(bytes))),
-        info.swap_bytes.map(|bytes| if bytes == 0 { "no swap".into() } else { format!("{} swap", words::size(bytes)) }),
+        info.swap_bytes
+            .map(|bytes| if bytes == 0 { "no swap".into() } else { format!("{} swap", words::size(bytes)) }),
     ]
     .into_iter()
     .flatten()

@@ -9,7 +9,9 @@ use super::{Context, words};
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let episode = context.episode;
     let text = match episode.outcome {
-        Outcome::Killed | Outcome::GroupKilled => killed(context, &episode.victims.iter().collect::<Vec<_>>()),
+        Outcome::Killed | Outcome::GroupKilled => {
+            killed(context, &episode.victims.iter().collect::<Vec<_>>())
+        }
         Outcome::AlreadyExiting => already_exiting(context),
         Outcome::Freed | Outcome::Skipped => "nobody was killed".to_owned(),
         Outcome::NoneKillable => "nobody was killed: the allocation fails".to_owned(),
@@ -95,7 +97,8 @@ fn reaper(context: &Context<'_>, victims: &[&Victim]) -> Option<String> {
 fn already_exiting(context: &Context<'_>) -> String {
     let episode = context.episode;
     let Some(victim) = episode.victims.first() else { return "nobody was killed".to_owned() };
-    let gone = victim.exited_ns.zip(episode.opened_ns).and_then(|(exited, opened)| exited.checked_sub(opened));
+    let gone =
+        victim.exited_ns.zip(episode.opened_ns).and_then(|(exited, opened)| exited.checked_sub(opened));
     let who = words::task(&victim.task);
     match gone {
         Some(ns) => format!("nobody was killed; {who} was gone after {}", words::duration(ns)),

@@ -121,7 +121,11 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
         mark = format!("{mark} swapoff or KSM").trim_start().to_owned();
     }
     // Without an mm there is nothing to know.
-    let unknown = if candidate.flags.has(TaskFlags::NO_MM) || candidate.flags.has(TaskFlags::KTHREAD) { "-" } else { "?" };
+    let unknown = if candidate.flags.has(TaskFlags::NO_MM) || candidate.flags.has(TaskFlags::KTHREAD) {
+        "-"
+    } else {
+        "?"
+    };
     line(context, &candidate.task, candidate.memory, unknown, [share, points, mark], victim.is_some())
 }
 
@@ -230,7 +234,9 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
         let marker = if kind == Row::Victim { "  > " } else { "    " };
         let cgroup = line.and_then(|line| line.cgroup.as_ref());
         match (cgroup, beside) {
-            (None, Some(_)) if context.options.verbose => page.row(&format!("{marker}{text:<0$}cgroup", used - 4), kind),
+            (None, Some(_)) if context.options.verbose => {
+                page.row(&format!("{marker}{text:<0$}cgroup", used - 4), kind)
+            }
             (None, _) => page.row(&format!("{marker}{text}"), kind),
             (Some(cgroup), Some(room)) => {
                 let cgroup = words::path(cgroup, room);
@@ -283,7 +289,11 @@ impl Rest {
         if self.passed_over.len() == 1 {
             parts.push(reasons(&self.passed_over));
         } else if passed > 0 {
-            parts.push(format!("{} passed over ({})", words::grouped(passed.into()), reasons(&self.passed_over)));
+            parts.push(format!(
+                "{} passed over ({})",
+                words::grouped(passed.into()),
+                reasons(&self.passed_over)
+            ));
         }
         if self.not_captured > 0 {
             parts.push(format!("{} not captured", words::grouped(self.not_captured.into())));

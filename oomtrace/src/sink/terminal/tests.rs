@@ -28,7 +28,8 @@ fn labelled(observations: &[Observation], label: &str) -> String {
 
 fn contest(tasks: Vec<Candidate>, chosen: usize, totalpages: u64) -> String {
     let chosen = tasks[chosen].clone();
-    let pass = Pass::memcg(1, 10, task(1, "t", 0, CONTAINER), totalpages).scan(tasks).choose(&chosen).kill(&chosen);
+    let pass =
+        Pass::memcg(1, 10, task(1, "t", 0, CONTAINER), totalpages).scan(tasks).choose(&chosen).kill(&chosen);
     labelled(&pass.close(Chosen::Task, true).exit(chosen.task.pid, 3).observations, "why")
 }
 
@@ -136,16 +137,28 @@ fn nothing_but_minus_thousand_spares_the_far_larger() {
 fn the_date_is_shown_first_and_when_it_changes() {
     let pass = |episode, hours: u64| {
         let ms = hours * 3_600_000;
-        Pass::enter(episode, ms, task(1, "t", 0, CONTAINER), 0xcc0, 0, None).close(Chosen::Nobody, true).observations
+        Pass::enter(episode, ms, task(1, "t", 0, CONTAINER), 0xcc0, 0, None)
+            .close(Chosen::Nobody, true)
+            .observations
     };
-    let text = shown(&[pass(1, 0), pass(2, 1), pass(3, 12)].concat(), Options { width: 120, color: false, verbose: false });
-    let heads: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).map(|line| &line[..28]).collect();
-    assert_eq!(heads, ["#1  2026-08-14 14:03:00.000 ", "#2  15:03:00.000  global OOM", "#3  2026-08-15 02:03:00.000 "]);
+    let text = shown(
+        &[pass(1, 0), pass(2, 1), pass(3, 12)].concat(),
+        Options { width: 120, color: false, verbose: false },
+    );
+    let heads: Vec<&str> =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| &line[..28]).collect();
+    assert_eq!(
+        heads,
+        ["#1  2026-08-14 14:03:00.000 ", "#2  15:03:00.000  global OOM", "#3  2026-08-15 02:03:00.000 "]
+    );
 }
 
 #[test]
 fn words_of_numbers() {
-    assert_eq!((words::size(0), words::size(1023), words::size(1 << 29)), ("0".into(), "1023B".into(), "512.0M".into()));
+    assert_eq!(
+        (words::size(0), words::size(1023), words::size(1 << 29)),
+        ("0".into(), "1023B".into(), "512.0M".into())
+    );
     assert_eq!((words::grouped(-1_234_567), words::grouped(999)), ("-1,234,567".into(), "999".into()));
     let times = [999, 99_999, 400_000, 9_100_000, 19_000_000, 2_310_000_000].map(words::duration);
     assert_eq!(times, ["1 µs", "100 µs", "0.4 ms", "9.1 ms", "19 ms", "2.3 s"]);

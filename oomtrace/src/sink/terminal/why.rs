@@ -13,7 +13,9 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let text = match context.episode.outcome {
         Outcome::Killed | Outcome::GroupKilled => killed(context),
         Outcome::AlreadyExiting => already_exiting(context.episode),
-        Outcome::Freed => "a notifier (a balloon driver, for example) made room before anybody was looked at".to_owned(),
+        Outcome::Freed => {
+            "a notifier (a balloon driver, for example) made room before anybody was looked at".to_owned()
+        }
         Outcome::NoneKillable => none_killable(context.episode),
         Outcome::Skipped => skipped(context),
         Outcome::Incomplete => incomplete(context),
@@ -64,8 +66,10 @@ fn choice(context: &Context<'_>) -> String {
     } else {
         ("", String::new())
     };
-    let runner_up = episode.candidates.iter().find(|c| c.verdict == Verdict::Outscored && c.points().is_some());
-    let Some((runner_up, runner_up_points)) = runner_up.and_then(|c| c.points().map(|points| (c, points))) else {
+    let runner_up =
+        episode.candidates.iter().find(|c| c.verdict == Verdict::Outscored && c.points().is_some());
+    let Some((runner_up, runner_up_points)) = runner_up.and_then(|c| c.points().map(|points| (c, points)))
+    else {
         let others: u64 = protected(episode).iter().map(|(_, number)| number).sum();
         let unknown = episode.candidates.iter().any(|c| c.score == Score::Unknown);
         return match (others, unknown) {
@@ -81,10 +85,14 @@ fn choice(context: &Context<'_>) -> String {
     let name = words::task(&runner_up.task);
     let choice = match margin {
         ..0 => format!("chosen although {name} had more points: they changed during the scan{lost}"),
-        0 => format!("tie with {name} at {} points: the kernel takes the one it looks at last{lost}", grouped(points)),
+        0 => format!(
+            "tie with {name} at {} points: the kernel takes the one it looks at last{lost}",
+            grouped(points)
+        ),
         _ => {
             let size = pages(context, margin);
-            let made_of = made_of(context, chosen, runner_up).map_or_else(String::new, |text| format!(", {text}"));
+            let made_of =
+                made_of(context, chosen, runner_up).map_or_else(String::new, |text| format!(", {text}"));
             format!("highest{among} by {} points ({size}){made_of}{lost}", words::grouped(margin))
         }
     };
@@ -102,7 +110,8 @@ fn made_of(context: &Context<'_>, chosen: &RankedCandidate, runner_up: &RankedCa
     }
     let total = context.episode.totalpages?;
     let (adj, other_adj) = (chosen.task.oom_score_adj?, runner_up.task.oom_score_adj?);
-    let by_adj = i128::from(badness::adj_pages(adj, total)) - i128::from(badness::adj_pages(other_adj, total));
+    let by_adj =
+        i128::from(badness::adj_pages(adj, total)) - i128::from(badness::adj_pages(other_adj, total));
     let memory = i128::from(badness::memory_part(chosen.points()?, adj, total));
     let other_memory = i128::from(badness::memory_part(runner_up.points()?, other_adj, total));
     let by_memory = memory - other_memory;
@@ -192,7 +201,10 @@ fn skipped(context: &Context<'_>) -> String {
     let Context { info, episode, .. } = context;
     let blocking = episode.candidates.iter().find(|c| c.verdict == Verdict::Blocking);
     if let Some(blocking) = blocking {
-        return format!("an earlier victim, {}, is still dying: nobody else dies before it is gone", words::task(&blocking.task));
+        return format!(
+            "an earlier victim, {}, is still dying: nobody else dies before it is gone",
+            words::task(&blocking.task)
+        );
     }
     if let Some(pid) = episode.blocker {
         return format!("an earlier victim, pid {pid}, is still dying: nobody else dies before it is gone");
