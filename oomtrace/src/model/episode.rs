@@ -30,11 +30,14 @@ pub struct Episode {
     pub totalpages: Option<u64>,
     /// From the limiting memcg (first) up to the root; empty for a global OOM.
     pub memcg: Vec<MemcgLimit>,
-    /// Everything that the scan looked at, ranked: chosen first, then by points descending, then the unkillable, then the
-    /// passed-over, each in scan order.
+    /// Everything that the scan looked at, ranked: chosen first (of an aborted scan: the blocking one), then by points
+    /// descending, then those whose points are unknown, then the unkillable, then the passed-over, each in scan order.
     pub candidates: Vec<RankedCandidate>,
     /// How many `oom_evaluate_task()` calls there were; may exceed `candidates` when some were lost.
     pub evaluated: Option<u32>,
+    /// Process id of the earlier victim, still dying, that an aborted scan waits for; `None` for other outcomes, and when
+    /// it is not known.
+    pub blocker: Option<i32>,
     /// `oom_control.chosen_points`.
     pub chosen_points: Option<i64>,
     /// The kernel's message about the kill.
@@ -121,8 +124,8 @@ pub struct MemcgLimit {
 pub struct RankedCandidate {
     /// Who.
     pub task: Person,
-    /// Position in the scan, from 0.
-    pub scan_index: u32,
+    /// Position in the scan, from 0; `None` for a chosen one whose record of the scan was lost.
+    pub scan_index: Option<u32>,
     /// What the scorer said.
     pub score: Score,
     /// Memory; `None` without an mm.
@@ -133,6 +136,17 @@ pub struct RankedCandidate {
     pub verdict: Verdict,
     /// The points recomputed from the parts; `None` when parts are missing or it was not scored.
     pub explained: Option<Explained>,
+}
+
+impl RankedCandidate {
+    /// The kernel's points, pages.
+    #[must_use]
+    pub fn points(&self) -> Option<i64> {
+        match self.score {
+            Score::Points(points) => Some(points),
+            Score::NotScored | Score::Unkillable | Score::Unknown => None,
+        }
+    }
 }
 
 /// What came of a candidate.

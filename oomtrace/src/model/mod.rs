@@ -3,10 +3,12 @@
 //! Pure data: no I/O, no clock, no terminal. Depends on no other folder of the crate.
 
 pub mod episode;
+pub mod gfp;
 pub mod name;
 pub mod observation;
 pub mod session;
 
+pub use episode::Episode;
 pub use name::Name;
 pub use observation::Observation;
 pub use session::{SessionEnd, SessionInfo, SourceKind};

@@ -43,6 +43,35 @@ pub enum Observation {
     Clock(Clock),
 }
 
+impl Observation {
+    /// When it was made, ns since boot; `None` for [`Observation::Cgroup`], which has no time of its own.
+    #[must_use]
+    pub fn boot_ns(&self) -> Option<u64> {
+        match self {
+            Self::Clock(clock) => Some(clock.boot_ns),
+            _ => self.stamp().map(|at| at.boot_ns),
+        }
+    }
+
+    /// When and in which episode; `None` for those that belong to the session as a whole.
+    #[must_use]
+    pub fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Self::Opened(o) => Some(o.at),
+            Self::MemcgLevel(o) => Some(o.at),
+            Self::Candidates(o) => Some(o.at),
+            Self::Choice(o) => Some(o.at),
+            Self::Kill(o) => Some(o.at),
+            Self::Signal(o) => Some(o.at),
+            Self::Marked(o) => Some(o.at),
+            Self::Reaper(o) => Some(o.at),
+            Self::Exited(o) | Self::Released(o) => Some(o.at),
+            Self::Closed(o) => Some(o.at),
+            Self::Cgroup(_) | Self::Clock(_) => None,
+        }
+    }
+}
+
 /// When, and in which episode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -486,6 +515,26 @@ pub struct Lost {
     #[n(6)]
     #[cbor(default)]
     pub missed_runs: u64,
+}
+
+impl Lost {
+    /// Whether anything was lost.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// Adds the losses of a part to those of the whole.
+    pub fn add(&mut self, part: Self) {
+        let Self { candidates, records, reads, victims, rejected, unclosed, missed_runs } = part;
+        self.candidates = self.candidates.saturating_add(candidates);
+        self.records = self.records.saturating_add(records);
+        self.reads = self.reads.saturating_add(reads);
+        self.victims = self.victims.saturating_add(victims);
+        self.rejected = self.rejected.saturating_add(rejected);
+        self.unclosed = self.unclosed.saturating_add(unclosed);
+        self.missed_runs = self.missed_runs.saturating_add(missed_runs);
+    }
 }
 
 /// The source's clock.

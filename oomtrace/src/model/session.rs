@@ -75,6 +75,34 @@ pub struct SessionInfo {
     pub rss_counters_percpu: bool,
 }
 
+impl SessionInfo {
+    /// Wall clock at a moment of the boot clock, nanoseconds since the Unix epoch; `None` when the source knows no wall
+    /// clock. Steps of the wall clock during the capture are not followed.
+    #[must_use]
+    pub fn unix_ns(&self, boot_ns: u64) -> Option<i128> {
+        Some(i128::from(self.started_unix_ns?) + i128::from(boot_ns) - i128::from(self.started_boot_ns))
+    }
+
+    /// Bytes in `pages` pages of the captured machine.
+    #[must_use]
+    pub fn bytes(&self, pages: u64) -> u64 {
+        pages.saturating_mul(u64::from(self.page_size))
+    }
+}
+
+impl SourceKind {
+    /// The word for it, in JSON and in text.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Log => "log",
+            Self::Import => "import",
+        }
+    }
+}
+
 /// Where observations come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
@@ -151,4 +179,9 @@ pub struct SessionEnd {
     /// Losses of the whole session, those of its episodes included.
     #[n(1)]
     pub lost: Lost,
+    /// Episodes that had been completed when a wanted number of them ended the capture (`--count`); what was still open
+    /// then was not shown, and replay does not show it either. `None` when the capture ended otherwise: what was open
+    /// was shown as far as it was known.
+    #[n(2)]
+    pub completed: Option<u64>,
 }

@@ -64,7 +64,7 @@ pub struct Live {
     /// The probes' own diagnostics, when asked for.
     pub probe_log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     /// Programs and links: the probes are gone when this is dropped.
-    _programs: Ebpf,
+    programs: Option<Ebpf>,
 }
 
 impl Live {
@@ -108,6 +108,11 @@ impl Live {
         Err(LiveError::NoFlavour { reasons: reasons.join("; ") })
     }
 
+    /// Takes the probes away; what is on the ring can still be read.
+    pub fn detach(&mut self) {
+        self.programs = None;
+    }
+
     fn running(
         mut programs: Ebpf,
         info: SessionInfo,
@@ -128,7 +133,7 @@ impl Live {
             ring: Ring::new(ring, page_counter_max).map_err(|error| refused(error.to_string()))?,
             losses: Losses::new(losses, program_fds).map_err(|error| refused(error.to_string()))?,
             probe_log,
-            _programs: programs,
+            programs: Some(programs),
         })
     }
 }

@@ -1,0 +1,235 @@
+//! The finished episode: paths resolved, candidates ranked, victims told with what else is known of them.
+
+use std::collections::HashMap;
+
+use crate::badness;
+use crate::model::Name;
+use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
+use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
+
+use super::Machine;
+use super::cgroups::CgroupTable;
+use super::fold;
+use super::open::Open;
+use super::rank::{self, Scan};
+use super::victims::Entry;
+use super::{outcome as rules, victims::Victims};
+
+/// The kernel's message when it kills the trigger without a scan.
+const ALLOCATING_TASK: &[u8] = b"oom_kill_allocating_task";
+
+/// Turns what was seen into an episode.
+pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machine: Machine) -> Episode {
+    let lost = open.lost();
+    let scope = rules::scope(&open);
+    let constraint = rules::constraint(&open);
+    let Open {
+        id, opened, mut levels, mut candidates, choice, kill_message, victims, closed, folded, ..
+    } = open;
+    let mut paths = Paths { cgroups, seen: HashMap::new() };
+
+    let chosen = rank::chosen(choice.as_ref(), closed.as_ref(), &candidates);
+    let blocker = fold::blocker(&candidates, closed.as_ref()).filter(|_| outcome == Outcome::Skipped);
+    let scorer_silent = rank::scorer_silent(choice.as_ref(), closed.as_ref(), &candidates);
+    let evaluated = closed.as_ref().map(|closed| closed.evaluated);
+    let totalpages = closed.as_ref().and_then(|closed| closed.totalpages);
+    let totalpages = totalpages.or_else(|| choice.as_ref().and_then(|choice| choice.totalpages));
+
+    candidates.sort_by_key(|(index, _)| *index);
+    let victims =
+        victims_of(victims, &candidates, choice.as_ref(), opened.as_ref().map(|o| &o.trigger), &mut paths);
+    let mut scanned: Vec<(Option<u32>, Candidate)> = Vec::with_capacity(candidates.len() + 1);
+    scanned.extend(candidates.into_iter().map(|(index, candidate)| (Some(index), candidate)));
+    scanned.extend(unseen_chosen(choice.as_ref(), &scanned, evaluated).map(|candidate| (None, candidate)));
+    let scan = Scan { chosen, scope, scorer_silent };
+    let mut ranked: Vec<RankedCandidate> = scanned
+        .into_iter()
+        .map(|(index, candidate)| ranked(index, candidate, scan, totalpages, machine, &mut paths))
+        .collect();
+    ranked.sort_by_key(|c| rank::key(c.verdict, c.score, c.scan_index));
+
+    levels.sort_by_key(|level| level.level);
+    let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
+    let (chosen_points, choice_message) = choice.map_or((None, None), |c| (c.chosen_points, c.message));
+    Episode {
+        id,
+        opened_ns: opened.as_ref().map(|opened| opened.at.boot_ns),
+        closed_ns: closed.as_ref().map(|closed| closed.at.boot_ns),
+        outcome,
+        scope,
+        constraint,
+        trigger: opened.as_ref().map(|opened| paths.person(opened.trigger.clone())),
+        gfp_mask: opened.as_ref().and_then(|opened| opened.gfp_mask),
+        order: opened.as_ref().and_then(|opened| opened.order),
+        totalpages,
+        memcg: memcg(levels, opened.as_ref().and_then(|opened| opened.memcg), &mut paths),
+        candidates: ranked,
+        evaluated,
+        blocker,
+        chosen_points,
+        message: choice_message.or(kill_message),
+        victims,
+        scan_ns,
+        folded,
+        scorer_silent,
+        lost,
+    }
+}
+
+/// The limiter chain. When its records were lost, the entry still tells whose limit fired.
+fn memcg(levels: Vec<MemcgLevel>, limiting: Option<u64>, paths: &mut Paths<'_>) -> Vec<MemcgLimit> {
+    let mut chain = Vec::with_capacity(levels.len() + 1);
+    if let Some(cgroup) = limiting
+        && levels.first().is_none_or(|level| level.level != 0)
+    {
+        chain.push(MemcgLimit {
+            path: paths.of(cgroup),
+            limiting: true,
+            usage_pages: None,
+            max_pages: None,
+            high_pages: None,
+            swap_usage_pages: None,
+            swap_max_pages: None,
+        });
+    }
+    chain.extend(levels.into_iter().map(|level| MemcgLimit {
+        path: paths.of(level.cgroup),
+        limiting: level.level == 0,
+        usage_pages: level.usage_pages,
+        max_pages: level.max_pages,
+        high_pages: level.high_pages,
+        swap_usage_pages: level.swap_usage_pages,
+        swap_max_pages: level.swap_max_pages,
+    }));
+    chain
+}
+
+/// The chosen one when the scan's record of it was lost. Not when there was no scan: then nobody was a candidate.
+fn unseen_chosen(
+    choice: Option<&Choice>,
+    scanned: &[(Option<u32>, Candidate)],
+    evaluated: Option<u32>,
+) -> Option<Candidate> {
+    let choice = choice?;
+    let message = choice.message.as_ref().map_or(&[][..], |message| &message.0);
+    let without_scan = message.windows(ALLOCATING_TASK.len()).any(|window| window == ALLOCATING_TASK);
+    let pid = choice.chosen.task.pid;
+    if evaluated == Some(0) || without_scan || scanned.iter().any(|(_, c)| c.task.pid == pid) {
+        return None;
+    }
+    let mut chosen = choice.chosen.clone();
+    if !matches!(chosen.score, Score::Points(_)) {
+        chosen.score = match choice.chosen_points {
+            // LONG_MAX stands for "before all others", not for points.
+            Some(points) if points != i64::MAX => Score::Points(points),
+            Some(_) => Score::NotScored,
+            None => Score::Unknown,
+        };
+    }
+    Some(chosen)
+}
+
+fn ranked(
+    scan_index: Option<u32>,
+    candidate: Candidate,
+    scan: Scan,
+    totalpages: Option<u64>,
+    machine: Machine,
+    paths: &mut Paths<'_>,
+) -> RankedCandidate {
+    let (verdict, score) = rank::verdict(&candidate, scan);
+    let Candidate { task, memory, flags, .. } = candidate;
+    let explained = match (score, memory, task.oom_score_adj, totalpages) {
+        (Score::Points(points), Some(memory), Some(adj), Some(totalpages)) if machine.known_formula => {
+            badness::explain(points, &memory, adj, totalpages, machine.page_size)
+        }
+        _ => None,
+    };
+    RankedCandidate { task: paths.person(task), scan_index, score, memory, flags, verdict, explained }
+}
+
+/// The victims, with what the scan, the choice or the entry know of those that no kill record describes.
+fn victims_of(
+    victims: Victims,
+    candidates: &[(u32, Candidate)],
+    choice: Option<&Choice>,
+    trigger: Option<&Task>,
+    paths: &mut Paths<'_>,
+) -> Vec<Victim> {
+    if victims.is_empty() {
+        return Vec::new();
+    }
+    let by_pid: HashMap<i32, &Candidate> = candidates.iter().map(|(_, c)| (c.task.pid, c)).collect();
+    let chosen = choice.map(|choice| &choice.chosen);
+    // With the choice lost, the first kill (or, that lost too, the first signal) was the chosen one's.
+    let first = |test: fn(&&Entry) -> bool| victims.entries().iter().find(test).map(|entry| entry.pid);
+    let chosen_pid = chosen.map(|chosen| chosen.task.pid);
+    let chosen_pid = chosen_pid.or_else(|| first(|e| e.kill.is_some())).or_else(|| first(|e| e.signalled));
+    victims
+        .into_entries()
+        .into_iter()
+        .map(|entry| {
+            let why = why(&entry, chosen_pid);
+            let candidate = entry
+                .kill
+                .as_ref()
+                .or_else(|| chosen.filter(|chosen| chosen.task.pid == entry.pid))
+                .or_else(|| by_pid.get(&entry.pid).copied());
+            let scanned = by_pid.get(&entry.pid);
+            let mut task = match (candidate, trigger.filter(|trigger| trigger.pid == entry.pid)) {
+                (Some(candidate), _) => candidate.task.clone(),
+                (None, Some(trigger)) => trigger.clone(),
+                (None, None) => Task {
+                    pid: entry.pid,
+                    tid: entry.marked_tid.unwrap_or(entry.pid),
+                    comm: entry.comm.unwrap_or_default(),
+                    ..Task::default()
+                },
+            };
+            task.uid = task.uid.or_else(|| scanned.and_then(|c| c.task.uid));
+            task.cgroup = task.cgroup.or_else(|| scanned.and_then(|c| c.task.cgroup));
+            task.oom_score_adj = task.oom_score_adj.or_else(|| scanned.and_then(|c| c.task.oom_score_adj));
+            let memory = candidate.and_then(|c| c.memory).or_else(|| scanned.and_then(|c| c.memory));
+            Victim {
+                task: paths.person(task),
+                memory,
+                why,
+                killed_ns: entry.killed_ns,
+                marked_ns: entry.marked_ns,
+                reaped: entry.reaped,
+                exited_ns: entry.exited_ns,
+                released_ns: entry.released_ns,
+            }
+        })
+        .collect()
+}
+
+fn why(entry: &Entry, chosen_pid: Option<i32>) -> VictimWhy {
+    let killed = entry.kill.is_some() || entry.signalled;
+    if !killed || entry.was_gone() {
+        VictimWhy::Exiting
+    } else if chosen_pid == Some(entry.pid) {
+        VictimWhy::Chosen
+    } else if entry.kill.is_some() {
+        VictimWhy::Group
+    } else {
+        VictimWhy::SharedMm
+    }
+}
+
+/// Resolves paths, each once.
+struct Paths<'a> {
+    cgroups: &'a CgroupTable,
+    seen: HashMap<u64, Option<Name>>,
+}
+
+impl Paths<'_> {
+    fn of(&mut self, cgroup: u64) -> Option<Name> {
+        self.seen.entry(cgroup).or_insert_with(|| self.cgroups.path(cgroup)).clone()
+    }
+
+    fn person(&mut self, task: Task) -> Person {
+        let Task { pid, tid, comm, uid, oom_score_adj, cgroup } = task;
+        Person { pid, tid, comm, uid, oom_score_adj, cgroup: cgroup.and_then(|cgroup| self.of(cgroup)) }
+    }
+}

@@ -1,0 +1,139 @@
+//! Paths of cgroups from single nodes. Never half a path: a missing ancestor makes the whole path unknown.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::Name;
+use crate::model::observation::CgroupNode;
+
+/// Nodes that are kept at most.
+const MAX_NODES: usize = 1 << 17;
+/// Levels that a path has at most; deeper is a cycle in damaged data.
+const MAX_DEPTH: usize = 1 << 10;
+
+/// The cgroups that a session has named.
+#[derive(Debug, Default)]
+pub(super) struct CgroupTable {
+    nodes: HashMap<u64, Node>,
+    /// Counts nodes, so that the oldest can be told.
+    learned: u64,
+}
+
+#[derive(Debug)]
+struct Node {
+    parent: Option<u64>,
+    name: Name,
+    path: Option<Name>,
+    learned: u64,
+}
+
+impl CgroupTable {
+    /// Adds a node, or replaces it.
+    pub(super) fn learn(&mut self, node: &CgroupNode) {
+        if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&node.id) {
+            self.make_room();
+        }
+        self.learned += 1;
+        let CgroupNode { id, parent, name, path } = node.clone();
+        self.nodes.insert(id, Node { parent, name, path, learned: self.learned });
+    }
+
+    /// Path from the root, `/` for the root itself; `None` when it or an ancestor has not been named.
+    pub(super) fn path(&self, id: u64) -> Option<Name> {
+        let mut names: Vec<&[u8]> = Vec::new();
+        let mut next = id;
+        let mut path = loop {
+            let node = self.nodes.get(&next)?;
+            if let Some(path) = &node.path {
+                break path.0.clone();
+            }
+            match node.parent {
+                // What the kernel calls the root differs ("" or "/"); a path does not show it.
+                None => break Vec::new(),
+                Some(parent) => next = parent,
+            }
+            names.push(&node.name.0);
+            if names.len() > MAX_DEPTH {
+                return None;
+            }
+        };
+        for name in names.iter().rev() {
+            if path.last() != Some(&b'/') {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name);
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        Some(Name(path))
+    }
+
+    /// Drops the older half of the leaves. Inner nodes stay: a source names a node once, and without it every path below
+    /// would be lost.
+    fn make_room(&mut self) {
+        let parents: HashSet<u64> = self.nodes.values().filter_map(|node| node.parent).collect();
+        let mut leaves: Vec<(u64, u64)> = self
+            .nodes
+            .iter()
+            .filter(|(id, _)| !parents.contains(id))
+            .map(|(&id, node)| (node.learned, id))
+            .collect();
+        leaves.sort_unstable();
+        for (_, id) in &leaves[..leaves.len().div_ceil(2)] {
+            self.nodes.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: u64, parent: Option<u64>, name: &str) -> CgroupNode {
+        CgroupNode { id, parent, name: Name::from(name), path: None }
+    }
+
+    #[test]
+    fn paths_start_at_the_root() {
+        let mut table = CgroupTable::default();
+        for n in [node(1, None, ""), node(5, Some(1), "kubepods"), node(9, Some(5), "pod\n")] {
+            table.learn(&n);
+        }
+        assert_eq!(table.path(1), Some(Name::from("/")));
+        assert_eq!(table.path(5), Some(Name::from("/kubepods")));
+        assert_eq!(table.path(9), Some(Name::from("/kubepods/pod\n")));
+    }
+
+    #[test]
+    fn a_missing_ancestor_makes_the_path_unknown() {
+        let mut table = CgroupTable::default();
+        table.learn(&node(9, Some(5), "pod"));
+        assert_eq!(table.path(9), None);
+        assert_eq!(table.path(7), None);
+        table.learn(&CgroupNode { path: Some(Name::from("/a")), ..node(5, Some(77), "x") });
+        assert_eq!(table.path(9), Some(Name::from("/a/pod")));
+    }
+
+    #[test]
+    fn cycles_end() {
+        let mut table = CgroupTable::default();
+        for n in [node(1, Some(2), "a"), node(2, Some(1), "b"), node(3, Some(3), "c")] {
+            table.learn(&n);
+        }
+        assert_eq!(table.path(1), None);
+        assert_eq!(table.path(3), None);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_keeps_ancestors() {
+        let mut table = CgroupTable::default();
+        table.learn(&node(0, None, ""));
+        table.learn(&node(1, Some(0), "jobs"));
+        for id in 2..(MAX_NODES as u64 + 100) {
+            table.learn(&node(id, Some(1), "job"));
+        }
+        assert!(table.nodes.len() <= MAX_NODES);
+        assert_eq!(table.path(MAX_NODES as u64 + 99), Some(Name::from("/jobs/job")));
+        assert_eq!(table.path(2), None);
+    }
+}

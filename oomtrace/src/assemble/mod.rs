@@ -1,0 +1,191 @@
+//! Observations in, finished episodes out: a synchronous state machine without a clock, without I/O.
+//!
+//! What comes out is a function of the sequence of observations alone, deadlines included: time is read off the
+//! observations' own stamps. That is why replaying a recording gives what live gave. The rules, by file:
+//!
+//! - here: which episode an observation belongs to, when an episode is finished, in which order they come out;
+//! - [`open`]: what one unfinished episode remembers, and how long it waits;
+//! - [`victims`]: who is being killed, and matching of signals, marks, the reaper and exits with them;
+//! - [`outcome`]: how a pass ended;
+//! - [`fold`]: which passes are counted on another episode instead of being episodes themselves;
+//! - [`rank`]: verdicts and the order of candidates;
+//! - [`build`]: the finished [`Episode`];
+//! - [`cgroups`]: paths from cgroup nodes.
+
+mod build;
+mod cgroups;
+mod fold;
+mod open;
+mod outcome;
+mod rank;
+#[cfg(test)]
+mod tests;
+mod victims;
+
+use crate::badness;
+use crate::model::episode::{Episode, Outcome};
+use crate::model::observation::{Exited, Opened, Reaper};
+use crate::model::{Observation, SessionInfo, gfp};
+
+use cgroups::CgroupTable;
+use open::Open;
+
+/// Unfinished episodes that are kept at most. Beyond it the oldest comes out as it is, the way it would at the end of the
+/// capture: with its outcome when its return was seen, else as `incomplete`. More than a few at a time means that exits
+/// are not being seen; each leaves within [`open::EXIT_DEADLINE_NS`] anyway.
+const MAX_OPEN: usize = 1024;
+
+/// What the assembler needs to know of the captured machine.
+#[derive(Clone, Copy, Debug)]
+struct Machine {
+    /// Bytes in a page.
+    page_size: u32,
+    /// Bits of `__GFP_FS`; `None` when the session has no table of flags.
+    gfp_fs: Option<u32>,
+    /// The scoring formula is the one that [`badness`] has.
+    known_formula: bool,
+}
+
+/// Makes episodes of observations.
+#[derive(Debug)]
+pub struct Assembler {
+    machine: Machine,
+    cgroups: CgroupTable,
+    /// In order of entry. At most one, the last, has not returned yet: the kernel holds `oom_lock`.
+    open: Vec<Open>,
+    /// Highest episode number seen: records of lower ones that are not open any more come too late.
+    newest: u64,
+}
+
+impl Assembler {
+    /// For the observations of one session.
+    #[must_use]
+    pub fn new(info: &SessionInfo) -> Self {
+        let machine = Machine {
+            page_size: info.page_size,
+            gfp_fs: gfp::bits_of("__GFP_FS", &info.gfp_flags),
+            known_formula: info.kernel_release.as_deref().is_some_and(badness::applies_to),
+        };
+        Self { machine, cgroups: CgroupTable::default(), open: Vec::new(), newest: 0 }
+    }
+
+    /// Takes the next observation; returns the episodes that are finished by it, in order of completion.
+    pub fn push(&mut self, observation: &Observation) -> Vec<Episode> {
+        let mut finished = Vec::new();
+        if let Some(now) = observation.boot_ns() {
+            // Deadlines first: what passed before this observation must not be changed by it.
+            self.expire(now, &mut finished);
+        }
+        match observation {
+            Observation::Cgroup(node) => self.cgroups.learn(node),
+            Observation::Opened(opened) => self.enter(opened, &mut finished),
+            Observation::Exited(exited) => self.left(exited, Open::exited),
+            Observation::Released(released) => self.left(released, Open::released),
+            Observation::Reaper(reaper) => self.reap(reaper),
+            Observation::Clock(_) => {}
+            Observation::MemcgLevel(_)
+            | Observation::Candidates(_)
+            | Observation::Choice(_)
+            | Observation::Kill(_)
+            | Observation::Signal(_)
+            | Observation::Marked(_)
+            | Observation::Closed(_) => self.within(observation, &mut finished),
+        }
+        if let Some(now) = observation.boot_ns() {
+            self.expire(now, &mut finished);
+        }
+        while self.open.len() > MAX_OPEN {
+            let oldest = self.open.remove(0);
+            finished.push(self.build(oldest));
+        }
+        finished
+    }
+
+    /// The capture ended: what is still unfinished comes out as far as it is known, in order of entry.
+    pub fn finish(&mut self) -> Vec<Episode> {
+        std::mem::take(&mut self.open).into_iter().map(|open| self.build(open)).collect()
+    }
+
+    /// When the next unfinished episode gives up waiting, ns since boot; `None` when there is none. A live source sends a
+    /// [`Clock`](crate::model::observation::Clock) at that time.
+    #[must_use]
+    pub fn next_deadline_ns(&self) -> Option<u64> {
+        self.open.iter().map(Open::due_ns).min()
+    }
+
+    /// `out_of_memory()` was entered.
+    fn enter(&mut self, opened: &Opened, finished: &mut Vec<Episode>) {
+        self.abandon_unclosed(finished);
+        self.newest = self.newest.max(opened.at.episode);
+        let mut open = Open::new(opened.at);
+        open.opened = Some(opened.clone());
+        self.open.push(open);
+    }
+
+    /// An observation made inside a pass.
+    fn within(&mut self, observation: &Observation, finished: &mut Vec<Episode>) {
+        let Some(at) = observation.stamp() else { return };
+        let position = match self.open.iter().rposition(|open| open.id == at.episode) {
+            Some(position) => position,
+            // The entry was lost, the rest is here.
+            None if at.episode > self.newest => {
+                self.abandon_unclosed(finished);
+                self.newest = at.episode;
+                self.open.push(Open::new(at));
+                self.open.len() - 1
+            }
+            None => return,
+        };
+        self.open[position].see(observation);
+        if matches!(observation, Observation::Closed(_)) {
+            self.open[position].outcome = Some(outcome::of(&mut self.open[position], self.machine));
+            fold::fold(&mut self.open, position);
+        }
+    }
+
+    /// A victim, or its address space, is gone: of the episode that killed it when the source knows, else of the newest
+    /// one that has it.
+    fn left(&mut self, exited: &Exited, note: fn(&mut Open, i32, u64) -> bool) {
+        let at = exited.at;
+        let named = self.open.iter_mut().rfind(|open| at.episode != 0 && open.id == at.episode);
+        if named.is_some_and(|open| note(open, exited.pid, at.boot_ns)) {
+            return;
+        }
+        let _ = self.open.iter_mut().rev().any(|open| note(open, exited.pid, at.boot_ns));
+    }
+
+    /// The reaper only knows the marked thread.
+    fn reap(&mut self, reaper: &Reaper) {
+        let episode = reaper.at.episode;
+        let named = self.open.iter_mut().rfind(|open| episode != 0 && open.id == episode);
+        if named.is_some_and(|open| open.reaper(reaper)) {
+            return;
+        }
+        let _ = self.open.iter_mut().rev().any(|open| open.reaper(reaper));
+    }
+
+    /// Passes do not overlap: one that has not returned when another is entered has lost its end.
+    fn abandon_unclosed(&mut self, finished: &mut Vec<Episode>) {
+        while let Some(position) = self.open.iter().position(|open| open.outcome.is_none()) {
+            let open = self.open.remove(position);
+            finished.push(self.build(open));
+        }
+    }
+
+    /// Takes out what is finished, or has waited long enough, at `now`.
+    fn expire(&mut self, now: u64, finished: &mut Vec<Episode>) {
+        if self.open.iter().all(|open| open.due_ns() > now) {
+            return;
+        }
+        let (mut due, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.open).into_iter().partition(|open| open.due_ns() <= now);
+        self.open = waiting;
+        due.sort_by_key(|open| (open.due_ns(), open.id));
+        finished.extend(due.into_iter().map(|open| self.build(open)));
+    }
+
+    fn build(&self, open: Open) -> Episode {
+        let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
+        build::episode(open, outcome, &self.cgroups, self.machine)
+    }
+}

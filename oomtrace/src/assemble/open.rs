@@ -1,0 +1,143 @@
+//! One unfinished episode: what has been seen of it, and until when it waits for more.
+
+use crate::model::episode::{Folded, Outcome};
+use crate::model::observation::{Candidate, Choice, Closed, Lost, MemcgLevel, Opened, Reaper, Stamp};
+use crate::model::{Name, Observation};
+
+use super::victims::Victims;
+
+/// How long after the return of `out_of_memory()` the ends of its victims are waited for, ns. The reaper steps in after
+/// 2 s and tries for 1 s.
+pub(super) const EXIT_DEADLINE_NS: u64 = 5_000_000_000;
+/// How long after the last exit a missing release is waited for, ns.
+const RELEASE_GRACE_NS: u64 = 100_000_000;
+/// How long a pass without a return is waited for after its last observation, ns.
+const SILENCE_DEADLINE_NS: u64 = 30_000_000_000;
+/// How long a fruitless search waits for the next repeat of itself, ns.
+const REPEAT_GRACE_NS: u64 = 1_000_000_000;
+/// How long a fruitless search collects repeats in all, ns.
+const REPEAT_DEADLINE_NS: u64 = 10_000_000_000;
+/// Candidates kept at most, `PID_MAX_LIMIT`: no kernel has more, but a damaged recording may.
+const MAX_CANDIDATES: usize = 4 << 20;
+
+/// An unfinished episode.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) id: u64,
+    pub(super) opened: Option<Opened>,
+    pub(super) levels: Vec<MemcgLevel>,
+    /// With the position in the scan.
+    pub(super) candidates: Vec<(u32, Candidate)>,
+    pub(super) choice: Option<Choice>,
+    /// The kernel's message at the first kill.
+    pub(super) kill_message: Option<Name>,
+    pub(super) victims: Victims,
+    pub(super) closed: Option<Closed>,
+    /// Set when the return has been seen.
+    pub(super) outcome: Option<Outcome>,
+    pub(super) folded: Folded,
+    /// Losses of passes folded into this one, and records dropped here.
+    pub(super) more_lost: Lost,
+    last_seen_ns: u64,
+}
+
+impl Open {
+    pub(super) fn new(at: Stamp) -> Self {
+        Self {
+            id: at.episode,
+            opened: None,
+            levels: Vec::new(),
+            candidates: Vec::new(),
+            choice: None,
+            kill_message: None,
+            victims: Victims::default(),
+            closed: None,
+            outcome: None,
+            folded: Folded::default(),
+            more_lost: Lost::default(),
+            last_seen_ns: at.boot_ns,
+        }
+    }
+
+    /// Takes an observation made inside this pass.
+    pub(super) fn see(&mut self, observation: &Observation) {
+        if let Some(ns) = observation.boot_ns() {
+            self.last_seen_ns = self.last_seen_ns.max(ns);
+        }
+        match observation {
+            Observation::MemcgLevel(level) => self.levels.push(level.clone()),
+            Observation::Candidates(run) => {
+                let room = MAX_CANDIDATES.saturating_sub(self.candidates.len());
+                let positions = run.first..=u32::MAX;
+                self.candidates.extend(positions.zip(run.tasks.iter().take(room).cloned()));
+                self.more_lost.candidates += run.tasks.len().saturating_sub(room) as u64;
+            }
+            Observation::Choice(choice) => self.choice = Some(choice.clone()),
+            Observation::Kill(kill) => {
+                if self.kill_message.is_none() {
+                    self.kill_message.clone_from(&kill.message);
+                }
+                self.victims.kill(kill);
+            }
+            Observation::Signal(signal) => self.victims.signal(signal),
+            Observation::Marked(marked) => {
+                let chosen = self.choice.as_ref().map(|choice| &choice.chosen.task);
+                let trigger = self.opened.as_ref().map(|opened| &opened.trigger);
+                self.victims.mark(marked, chosen.into_iter().chain(trigger));
+            }
+            Observation::Closed(closed) => self.closed = Some(closed.clone()),
+            Observation::Opened(_)
+            | Observation::Cgroup(_)
+            | Observation::Reaper(_)
+            | Observation::Exited(_)
+            | Observation::Released(_)
+            | Observation::Clock(_) => {}
+        }
+    }
+
+    /// Notes an exit; false when the process is not a victim here.
+    pub(super) fn exited(&mut self, pid: i32, ns: u64) -> bool {
+        self.last_seen_ns = self.last_seen_ns.max(ns);
+        self.victims.exited(pid, ns)
+    }
+
+    /// Notes a release; false when the process is not a victim here.
+    pub(super) fn released(&mut self, pid: i32, ns: u64) -> bool {
+        self.last_seen_ns = self.last_seen_ns.max(ns);
+        self.victims.released(pid, ns)
+    }
+
+    /// Notes a stage of the reaper; false when the thread is not a victim's.
+    pub(super) fn reaper(&mut self, reaper: &Reaper) -> bool {
+        self.victims.reaper(reaper)
+    }
+
+    /// When it is finished or has waited long enough, ns since boot.
+    pub(super) fn due_ns(&self) -> u64 {
+        let (Some(closed), Some(outcome)) = (&self.closed, self.outcome) else {
+            return self.last_seen_ns.saturating_add(SILENCE_DEADLINE_NS);
+        };
+        let closed_ns = closed.at.boot_ns;
+        if outcome == Outcome::NoneKillable {
+            let last_ns = self.folded.span_ns.map_or(closed_ns, |(_, last)| last);
+            return last_ns.saturating_add(REPEAT_GRACE_NS).min(closed_ns.saturating_add(REPEAT_DEADLINE_NS));
+        }
+        if self.victims.is_empty() {
+            return closed_ns;
+        }
+        let deadline = closed_ns.saturating_add(EXIT_DEADLINE_NS);
+        if !self.victims.all_exited() || self.victims.some_reaping() {
+            return deadline;
+        }
+        let since = self.victims.last_change_ns().max(closed_ns);
+        let grace = if self.victims.some_unreleased() { RELEASE_GRACE_NS } else { 0 };
+        since.saturating_add(grace).min(deadline)
+    }
+
+    /// Losses of this pass and of those folded into it.
+    pub(super) fn lost(&self) -> Lost {
+        let mut lost = self.closed.as_ref().map(|closed| closed.lost).unwrap_or_default();
+        lost.add(self.more_lost);
+        lost
+    }
+}

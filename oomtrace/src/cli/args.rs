@@ -1,0 +1,338 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::filter::Filter;
+use crate::model::episode::{Outcome, Scope};
+
+/// Shows why the Linux OOM killer chose its victim: live, recorded, replayed
+#[derive(Debug, Parser)]
+#[command(name = "oomtrace", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 this machine does not allow it,
+4 finished, but something was lost or the input was damaged";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch the OOM killer and show each episode when it is over
+    Watch(WatchArgs),
+    /// Record without showing anything, for a service
+    Record(RecordArgs),
+    /// Show a recording, as `watch` showed it; needs no privileges
+    Replay(ReplayArgs),
+    /// Tell what is in a recording: host, kernel, time span, episodes, losses
+    Info(InfoArgs),
+    /// Tell what this machine allows, how oomtrace would attach, and what is missing
+    Doctor(DoctorArgs),
+    /// Make a small OOM in a throw-away cgroup and show it; where that is not possible, a real one that was recorded
+    Demo(DemoArgs),
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, clap::Args)]
+pub struct WatchArgs {
+    /// How to capture.
+    #[command(flatten)]
+    pub capture: CaptureArgs,
+    /// Record to FILE as well; `-` records to stdout and shows nothing
+    #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
+    pub output: Option<PathBuf>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    /// How to capture.
+    #[command(flatten)]
+    pub capture: CaptureArgs,
+    /// Record to FILE; `-` is stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
+    pub output: PathBuf,
+}
+
+/// How to capture.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Capture")]
+pub struct CaptureArgs {
+    /// How to attach to the kernel; `auto` takes fentry where it works, kprobe elsewhere
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub attach: Attach,
+    /// Read the kernel's types from FILE instead of /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+    /// Size of the ring buffer, for example 8MiB; by default it follows from the number of tasks
+    #[arg(long, value_name = "SIZE")]
+    pub ring_size: Option<ByteSize>,
+    /// Stop after N episodes were shown
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Stop after a time, for example 10s, 5m or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Leave a hook out; for tests of what is shown without it
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub without_hook: Vec<String>,
+    /// Log of the eBPF programs
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t, hide = true)]
+    pub probe_log: ProbeLog,
+}
+
+/// How to show it.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Display")]
+pub struct DisplayArgs {
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// All candidates, with uid and cgroup
+    #[arg(short, long, action = ArgAction::SetTrue)]
+    pub verbose: bool,
+    /// When to use colour; `auto` on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+}
+
+/// What to show. Recordings always hold everything.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters (for what is shown, not for what is recorded)")]
+pub struct FilterArgs {
+    /// Episodes with a victim whose name contains NAME, or matches it when it has * or ?; or with this pid
+    #[arg(long, value_name = "NAME")]
+    pub victim: Option<String>,
+    /// Episodes whose limit, or one of whose victims, is in the cgroup PATH or below it
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<String>,
+    /// Episodes of the whole machine, or of a memcg
+    #[arg(long, value_enum)]
+    pub scope: Option<ScopeArg>,
+    /// Episodes that ended this way; may be given more than once, or as a list with commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub outcome: Vec<OutcomeArg>,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How fast: `realtime`, `max`, or a factor as in 10x
+    #[arg(long, value_name = "SPEED", default_value = "max", value_parser = speed)]
+    pub speed: Speed,
+    /// Stop after N episodes were shown
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Arguments of `info`.
+#[derive(Debug, clap::Args)]
+pub struct InfoArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Read the kernel's types from FILE instead of /sys/kernel/btf/vmlinux
+    #[arg(long, value_name = "FILE")]
+    pub btf: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Replay the recorded one, even where a live one would be possible
+    #[arg(long)]
+    pub recorded: bool,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+}
+
+/// How to attach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Attach {
+    /// fentry where it works, kprobe elsewhere, hook by hook
+    #[default]
+    Auto,
+    /// fentry and fexit programs only
+    Fentry,
+    /// kprobes and kretprobes only
+    Kprobe,
+}
+
+/// Level of the eBPF programs' log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProbeLog {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Errors.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And what happens.
+    Info,
+    /// And details.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says no.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Whole machine or memcg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScopeArg {
+    /// The whole machine.
+    Global,
+    /// A memcg.
+    Memcg,
+}
+
+/// How an episode ended, by its name in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
+pub enum OutcomeArg {
+    Killed,
+    GroupKilled,
+    AlreadyExiting,
+    Freed,
+    NoneKillable,
+    Skipped,
+    Incomplete,
+}
+
+/// How fast a recording is replayed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// Without waiting.
+    Max,
+    /// This many times as fast as it happened; positive and finite.
+    Times(f64),
+}
+
+impl From<&FilterArgs> for Filter {
+    fn from(args: &FilterArgs) -> Self {
+        Self {
+            victim: args.victim.clone(),
+            cgroup: args.cgroup.clone(),
+            scope: args.scope.map(|scope| match scope {
+                ScopeArg::Global => Scope::Global,
+                ScopeArg::Memcg => Scope::Memcg,
+            }),
+            outcomes: args.outcome.iter().map(|&outcome| outcome.into()).collect(),
+        }
+    }
+}
+
+impl From<OutcomeArg> for Outcome {
+    fn from(outcome: OutcomeArg) -> Self {
+        match outcome {
+            OutcomeArg::Killed => Self::Killed,
+            OutcomeArg::GroupKilled => Self::GroupKilled,
+            OutcomeArg::AlreadyExiting => Self::AlreadyExiting,
+            OutcomeArg::Freed => Self::Freed,
+            OutcomeArg::NoneKillable => Self::NoneKillable,
+            OutcomeArg::Skipped => Self::Skipped,
+            OutcomeArg::Incomplete => Self::Incomplete,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let time: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(time)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    match text {
+        "max" => return Ok(Speed::Max),
+        "realtime" => return Ok(Speed::Times(1.0)),
+        _ => {}
+    }
+    let factor = text.strip_suffix('x').and_then(|number| number.parse::<f64>().ok());
+    match factor.filter(|factor| factor.is_finite() && *factor >= 0.001) {
+        Some(factor) => Ok(Speed::Times(factor)),
+        None => Err("expected `realtime`, `max`, or a factor as in 10x".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_and_speeds() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        for bad in ["", "10", "-5s", "0s", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(speed("realtime"), Ok(Speed::Times(1.0)));
+        assert_eq!(speed("10x"), Ok(Speed::Times(10.0)));
+        for bad in ["", "x", "10", "0x", "-1x", "NaNx", "infx"] {
+            assert!(speed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn outcomes_are_named_as_in_json() {
+        let args =
+            Args::try_parse_from(["oomtrace", "replay", "f", "--outcome", "group_killed,none_killable"]);
+        let Ok(Args { command: Command::Replay(args) }) = args else { panic!("{args:?}") };
+        assert_eq!(Filter::from(&args.filter).outcomes, [Outcome::GroupKilled, Outcome::NoneKillable]);
+    }
+}

@@ -1,0 +1,188 @@
+//! `oomtrace doctor`: what this machine allows, found out by trying.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::model::session::Hook;
+use crate::source::live::load::Flavour;
+use crate::source::live::{Live, Options, hooks, host, layout, support, tracefs};
+
+use super::args::DoctorArgs;
+
+/// Everything that was found, as printed with `--json`.
+#[derive(Serialize)]
+struct Report {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    tool_version: &'static str,
+    kernel_release: Option<String>,
+    /// What `--attach auto` would use; null: nothing works.
+    flavour: Option<&'static str>,
+    checks: Vec<Check>,
+    flavours: Vec<Tried>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Tried {
+    name: &'static str,
+    works: bool,
+    reason: Option<String>,
+    hooks: Vec<TriedHook>,
+}
+
+#[derive(Serialize)]
+struct TriedHook {
+    target: String,
+    kind: String,
+    missing: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let report = examine(args);
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(if report.flavour.is_some() { Exit::Done } else { Exit::NotAllowed })
+}
+
+fn examine(args: &DoctorArgs) -> Report {
+    let btf = args.btf.clone().unwrap_or_else(|| PathBuf::from(layout::VMLINUX_BTF));
+    let checks = vec![
+        privileges(),
+        lockdown(),
+        types(&btf),
+        tracepoints(),
+        kprobes(),
+        scorer(),
+        Check {
+            name: "tasks",
+            ok: true,
+            detail: host::threads()
+                .map_or("unknown".to_owned(), |n| format!("{n}, the ring is sized by them")),
+        },
+    ];
+    let flavours: Vec<Tried> = [("fentry", Flavour::Fentry), ("kprobe", Flavour::Kprobe)]
+        .into_iter()
+        .map(|(name, flavour)| attempt(name, flavour, args.btf.clone()))
+        .collect();
+    Report {
+        kind: "doctor",
+        tool_version: env!("CARGO_PKG_VERSION"),
+        kernel_release: rustix::system::uname().release().to_str().ok().map(str::to_owned),
+        flavour: flavours.iter().find(|tried| tried.works).map(|tried| tried.name),
+        checks,
+        flavours,
+    }
+}
+
+/// Loads and attaches everything, and lets go of it at once.
+fn attempt(name: &'static str, flavour: Flavour, btf: Option<PathBuf>) -> Tried {
+    let options = Options { flavour, btf, ring_bytes: None, without: Vec::new(), probe_log: None };
+    match Live::start(&options) {
+        Ok(live) => {
+            let hooks = live.info.hooks.iter().map(|Hook { target, kind, missing }| TriedHook {
+                target: target.clone(),
+                kind: kind.clone(),
+                missing: missing.clone(),
+            });
+            Tried { name, works: true, reason: None, hooks: hooks.collect() }
+        }
+        Err(error) => Tried { name, works: false, reason: Some(error.to_string()), hooks: Vec::new() },
+    }
+}
+
+fn privileges() -> Check {
+    match support::privileges() {
+        Ok(()) => Check { name: "privileges", ok: true, detail: "eBPF programs can be loaded".into() },
+        Err(error) => Check { name: "privileges", ok: false, detail: error.to_string() },
+    }
+}
+
+fn lockdown() -> Check {
+    let state = support::lockdown();
+    Check {
+        name: "lockdown",
+        ok: support::not_locked_down().is_ok(),
+        detail: state.unwrap_or_else(|| "not known: securityfs is not there or not readable".to_owned()),
+    }
+}
+
+fn types(btf: &std::path::Path) -> Check {
+    let functions: Vec<&str> = hooks::FUNCTIONS.iter().map(|hook| hook.function).collect();
+    let (ok, detail) = if btf.exists() {
+        match layout::read(btf, &functions) {
+            Ok(kernel) if kernel.missing.is_empty() => {
+                (true, format!("{}: every member was found", btf.display()))
+            }
+            Ok(kernel) => (true, format!("{}: without {}", btf.display(), kernel.missing.join(", "))),
+            Err(error) => (false, error.to_string()),
+        }
+    } else {
+        (false, format!("there is none at {}; --btf FILE takes another", btf.display()))
+    };
+    Check { name: "BTF", ok, detail }
+}
+
+fn tracepoints() -> Check {
+    match tracefs::root() {
+        Some(root) => Check { name: "tracefs", ok: true, detail: root.display().to_string() },
+        None => Check {
+            name: "tracefs",
+            ok: false,
+            detail: "not mounted: no exits, signals and reaping are seen; mount -t tracefs tracefs /sys/kernel/tracing"
+                .into(),
+        },
+    }
+}
+
+fn kprobes() -> Check {
+    let ok = support::has_kprobes();
+    let detail = if ok { "the kernel can place them" } else { "the kernel was built without CONFIG_KPROBES" };
+    Check { name: "kprobes", ok, detail: detail.into() }
+}
+
+fn scorer() -> Check {
+    let (ok, detail) = match hooks::split_copies() {
+        Ok(copies) if copies.is_empty() => (true, "oom_badness is one function".to_owned()),
+        Ok(copies) => {
+            (true, format!("the compiler split off {}: it is hooked too, by a kretprobe", copies.join(", ")))
+        }
+        Err(error) => (false, format!("/proc/kallsyms cannot be read: {error}")),
+    };
+    Check { name: "scorer", ok, detail }
+}
+
+fn print(report: &Report) {
+    println!("oomtrace {} on Linux {}", report.tool_version, report.kernel_release.as_deref().unwrap_or("?"));
+    for check in &report.checks {
+        println!("  {:<4} {:<11} {}", if check.ok { "ok" } else { "NO" }, check.name, check.detail);
+    }
+    for tried in &report.flavours {
+        let detail = match &tried.reason {
+            Some(reason) => reason.clone(),
+            None => {
+                format!("{} hooks attached", tried.hooks.iter().filter(|hook| hook.missing.is_none()).count())
+            }
+        };
+        println!("  {:<4} {:<11} {detail}", if tried.works { "ok" } else { "NO" }, tried.name);
+        for hook in tried.hooks.iter().filter(|hook| hook.missing.is_some()) {
+            println!("       without {}: {}", hook.target, hook.missing.as_deref().unwrap_or_default());
+        }
+    }
+    match report.flavour {
+        Some(flavour) => println!("`oomtrace watch` works here, by {flavour}"),
+        None => println!("live tracing is not possible here; `oomtrace replay` works anywhere"),
+    }
+}

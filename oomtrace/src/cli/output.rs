@@ -1,0 +1,103 @@
+//! From arguments to a pipeline: which sinks, how wide, in colour or not, recorded where to.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::exit::Usage;
+use crate::filter::Filter;
+use crate::pipeline::Pipeline;
+use crate::sink::terminal::{self, Terminal};
+use crate::sink::{FanOut, Json};
+
+use super::args::{Color, DisplayArgs};
+use super::say;
+
+/// Columns when stdout is no terminal and the environment does not say.
+const DEFAULT_WIDTH: usize = 100;
+/// Columns at least: narrower than this nothing can be laid out.
+const MIN_WIDTH: usize = 60;
+/// Columns at most.
+const MAX_WIDTH: usize = 1000;
+
+/// A pipeline that shows on stdout.
+///
+/// # Errors
+///
+/// None today; opening the targets that later sinks have may fail.
+pub(super) fn shown(display: &DisplayArgs, filter: Filter, count: Option<u64>) -> Pipeline {
+    let mut sinks = FanOut::default();
+    if display.json {
+        sinks.add("the JSON output", Box::new(Json::new(io::stdout())));
+    } else {
+        sinks.add("the text output", Box::new(Terminal::new(io::stdout(), options(display))));
+    }
+    Pipeline::new(sinks, filter, |message| say(&message)).stop_after(count)
+}
+
+/// A pipeline for a capture: shows (unless `display` is `None`) and records (unless `output` is `None`). With `-` the
+/// recording goes to stdout, and nothing else does.
+///
+/// # Errors
+///
+/// The file cannot be created, or the recording would go to a terminal. The file is created here, before the capture, so
+/// that a bad path shows at once.
+pub fn captured(
+    display: Option<&DisplayArgs>,
+    filter: Filter,
+    count: Option<u64>,
+    output: Option<&Path>,
+) -> anyhow::Result<Pipeline> {
+    let to_stdout = output.is_some_and(is_dash);
+    let pipeline = match display.filter(|_| !to_stdout) {
+        Some(display) => shown(display, filter, count),
+        None => Pipeline::new(FanOut::default(), filter, |message| say(&message)).stop_after(count),
+    };
+    let Some(path) = output else { return Ok(pipeline) };
+    if !to_stdout {
+        let file = create(path).with_context(|| path.display().to_string())?;
+        return Ok(pipeline.record_to(file, path.display().to_string()));
+    }
+    if io::stdout().is_terminal() {
+        return Err(Usage("a recording is binary: redirect stdout, or give a file with -o".to_owned()).into());
+    }
+    let stdout = rustix::io::dup(rustix::stdio::stdout()).map_err(io::Error::from).context("stdout")?;
+    Ok(pipeline.record_to(File::from(stdout), "stdout"))
+}
+
+/// Whether the argument means stdin or stdout.
+pub(super) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Recordings name processes and cgroups of everybody on the machine: only the owner may read a new one.
+fn create(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+fn options(display: &DisplayArgs) -> terminal::Options {
+    terminal::Options { width: width(), color: color(display.color), verbose: display.verbose }
+}
+
+fn color(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        // Knows NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb.
+        Color::Auto => anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+    }
+}
+
+/// `COLUMNS` when it is set, else the terminal's width.
+pub(super) fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
+    let asked = || {
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+        Some(usize::from(size.ws_col))
+    };
+    let width = told.filter(|&width| width > 0).or_else(asked).filter(|&width| width > 0);
+    width.unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH)
+}

@@ -1,0 +1,233 @@
+//! Drives one session from observations to everything that is made of them: the recording, the episodes, the sinks, the
+//! totals. Live and replay use it alike; it knows neither a source nor a clock.
+
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+
+use crate::assemble::Assembler;
+use crate::exit::Exit;
+use crate::filter::Filter;
+use crate::model::observation::{Chosen, Lost};
+use crate::model::{Episode, Observation, SessionEnd, SessionInfo};
+use crate::session::Writer;
+use crate::sink::{Failure, FanOut, Totals};
+
+/// Where observations are written to, and its name for messages.
+#[derive(Debug)]
+struct Recorder {
+    name: String,
+    target: Option<File>,
+    writer: Option<Writer<File>>,
+}
+
+/// One session on its way.
+pub struct Pipeline {
+    sinks: FanOut,
+    filter: Filter,
+    /// Episodes to show before the session is ended.
+    count: Option<u64>,
+    recorder: Option<Recorder>,
+    assembler: Option<Assembler>,
+    /// Takes messages for the user. Whoever built the pipeline decides where they go.
+    report: Box<dyn FnMut(String) + Send>,
+    /// Episodes that were completed, shown or not.
+    completed: u64,
+    totals: Totals,
+    /// Losses of the completed episodes; used when the session has no end.
+    lost: Lost,
+    reached_count: bool,
+    failed: bool,
+    pipe_closed: bool,
+}
+
+/// What a session came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// As given to the sinks.
+    pub totals: Totals,
+    /// Something could not be written.
+    pub failed: bool,
+    /// The reader of the output has gone away; the session may have been ended early because of it.
+    pub pipe_closed: bool,
+}
+
+impl Summary {
+    /// How the program ends after it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.failed {
+            Exit::Failed
+        } else if self.pipe_closed {
+            Exit::Done
+        } else if self.totals.lost.any() || !self.totals.complete {
+            Exit::Lossy
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+impl Pipeline {
+    /// Shows episodes that pass `filter` in `sinks`; messages for the user go to `report`.
+    pub fn new(sinks: FanOut, filter: Filter, report: impl FnMut(String) + Send + 'static) -> Self {
+        Self {
+            sinks,
+            filter,
+            count: None,
+            recorder: None,
+            assembler: None,
+            report: Box::new(report),
+            completed: 0,
+            totals: Totals::default(),
+            lost: Lost::default(),
+            reached_count: false,
+            failed: false,
+            pipe_closed: false,
+        }
+    }
+
+    /// Ends the session when `count` episodes have been shown. Episodes that are completed by the same observation are
+    /// shown together, so that it can be a few more.
+    #[must_use]
+    pub fn stop_after(mut self, count: Option<u64>) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// Records to `target`, an open file or pipe; `name` says in messages what it is.
+    #[must_use]
+    pub fn record_to(mut self, target: File, name: impl Into<String>) -> Self {
+        self.recorder = Some(Recorder { name: name.into(), target: Some(target), writer: None });
+        self
+    }
+
+    /// The session begins. To be called once, first. Break: there is nobody left to write for.
+    pub fn start(&mut self, info: &SessionInfo) -> ControlFlow<()> {
+        self.assembler = Some(Assembler::new(info));
+        self.recording(|recorder| {
+            if let Some(target) = recorder.target.take() {
+                recorder.writer = Some(Writer::start(target, info)?);
+            }
+            Ok(())
+        });
+        let failures = self.sinks.start(info);
+        self.note(failures);
+        self.flow()
+    }
+
+    /// The next observation. Break: the wanted number of episodes has been shown, or there is nobody left to write for;
+    /// the source should end the session.
+    pub fn push(&mut self, observation: &Observation) -> ControlFlow<()> {
+        self.recording(|recorder| match &mut recorder.writer {
+            Some(writer) => writer.observation(observation),
+            None => Ok(()),
+        });
+        let episodes =
+            self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
+        // A kill is worth waiting for the disk; the aborted scans around it, dozens in a storm, are not. The recording is
+        // safe before the episode is shown: what a person has seen is on disk.
+        let killed =
+            matches!(observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
+        let commit = !episodes.is_empty() || killed;
+        if commit {
+            self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));
+        }
+        for episode in &episodes {
+            self.show(episode);
+        }
+        self.flow()
+    }
+
+    /// When the source should send a [`Clock`](crate::model::observation::Clock), ns since boot, if nothing else happens
+    /// before; `None` while no episode is unfinished.
+    #[must_use]
+    pub fn next_deadline_ns(&self) -> Option<u64> {
+        self.assembler.as_ref().and_then(Assembler::next_deadline_ns)
+    }
+
+    /// The session ended: `end` is what its source says at the end; `None` when the recording was cut off, or was not read
+    /// on after the wanted number of episodes. Shows what is unfinished (unless the wanted number of episodes ended it), writes the end of the recording and the totals.
+    pub fn finish(mut self, end: Option<SessionEnd>) -> Summary {
+        let end = end.map(|end| SessionEnd {
+            completed: if self.reached_count { Some(self.completed) } else { end.completed },
+            ..end
+        });
+        let mut open = self.assembler.take().map(|mut assembler| assembler.finish()).unwrap_or_default();
+        let wanted = match end.and_then(|end| end.completed) {
+            Some(completed) => completed.saturating_sub(self.completed),
+            None if self.reached_count => 0,
+            None => u64::MAX,
+        };
+        open.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        if let Some(end) = &end {
+            self.recording(|recorder| match recorder.writer.take() {
+                Some(writer) => writer.end(end).map(drop),
+                None => Ok(()),
+            });
+        } else {
+            self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));
+        }
+        for episode in &open {
+            self.show(episode);
+        }
+        self.totals.complete = end.is_some() || self.reached_count;
+        self.totals.boot_ns = end.map(|end| end.boot_ns);
+        self.totals.lost = end.map_or(self.lost, |end| end.lost);
+        let failures = self.sinks.end(&self.totals);
+        self.note(failures);
+        Summary { totals: self.totals, failed: self.failed, pipe_closed: self.pipe_closed }
+    }
+
+    fn show(&mut self, episode: &Episode) {
+        self.completed += 1;
+        self.lost.add(episode.lost);
+        if !self.filter.shows(episode) {
+            return;
+        }
+        self.totals.episodes += 1;
+        self.totals.victims += episode.victims.len() as u64;
+        let failures = self.sinks.episode(episode);
+        self.note(failures);
+        if self.count.is_some_and(|count| self.totals.episodes >= count) {
+            self.reached_count = true;
+        }
+    }
+
+    /// Does something with the recording. A failure is told once, ends the recording, and leaves the rest alone.
+    fn recording(&mut self, act: impl FnOnce(&mut Recorder) -> io::Result<()>) {
+        let Some(recorder) = &mut self.recorder else { return };
+        if let Err(error) = act(recorder) {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                self.pipe_closed = true;
+            } else {
+                self.failed = true;
+                (self.report)(format!(
+                    "{}: recording failed: {error}; what was written before stays readable",
+                    recorder.name
+                ));
+            }
+            self.recorder = None;
+        }
+    }
+
+    fn note(&mut self, failures: Vec<Failure>) {
+        for failure in failures {
+            if failure.is_closed_pipe() {
+                self.pipe_closed = true;
+            } else {
+                self.failed = true;
+                (self.report)(failure.to_string());
+            }
+        }
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        let nobody_left =
+            self.sinks.is_empty() && self.recorder.is_none() && (self.failed || self.pipe_closed);
+        if self.reached_count || nobody_left { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

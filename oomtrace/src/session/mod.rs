@@ -1,0 +1,15 @@
+//! The session file: observations on disk, or in a pipe. `docs/session-format.md` spells the bytes out.
+//!
+//! Owns the bytes and nothing else: what the observations mean is left to `assemble`, where they come from to the
+//! sources. The file stores observations, not episodes, so that a better assembler improves old recordings.
+
+pub mod error;
+pub mod format;
+pub mod reader;
+#[cfg(test)]
+mod tests;
+pub mod writer;
+
+pub use error::{Ending, OpenError};
+pub use reader::{Reader, Tally};
+pub use writer::{Durable, Writer};

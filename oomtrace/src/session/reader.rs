@@ -1,0 +1,221 @@
+//! Reads a session file, from anything that gives bytes: no seeking, so that pipes work.
+//!
+//! Everything before damage is given out, nothing after it: what follows a hole could be told as a wrong episode.
+
+use std::io::{self, Read};
+
+use crate::model::{Observation, SessionEnd, SessionInfo};
+
+use super::error::{self, Ending, OpenError};
+use super::format::{
+    self, CHECKSUM_LEN, FRAME_HEADER_LEN, Frame, HEADER_LEN, MAGIC, MAX_PAYLOAD, MUST_KNOW_FLAGS, Major,
+    Minor, VERSION, Version,
+};
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Whole frames, the description and the end included.
+    pub frames: u64,
+    /// Frames among them of a kind that this program does not know; passed over.
+    pub unknown: u64,
+    /// Frames among them of a known kind with contents that this program cannot read; passed over.
+    pub unreadable: u64,
+    /// Bytes up to the end of the last whole frame.
+    pub bytes: u64,
+}
+
+/// Reads one session.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    version: Version,
+    info: SessionInfo,
+    tally: Tally,
+    payload: Vec<u8>,
+    end: Option<SessionEnd>,
+    ending: Option<Ending>,
+}
+
+/// One whole frame, not yet understood.
+struct RawFrame {
+    kind: u16,
+    flags: u16,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header and the session's description.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]: what it is instead, which side is newer, or where it is damaged.
+    pub fn open(mut input: R) -> Result<Self, OpenError> {
+        let version = read_header(&mut input)?;
+        let mut tally = Tally { bytes: HEADER_LEN as u64, ..Tally::default() };
+        let mut payload = Vec::new();
+        let raw = match read_frame(&mut input, &mut payload, &mut tally) {
+            Ok(raw) => raw,
+            Err(Ending::Io { error, .. }) => return Err(OpenError::Io(error)),
+            Err(ending) => return Err(OpenError::NoInfo(ending)),
+        };
+        match format::decode_payload(raw.kind, &payload) {
+            Ok(Some(Frame::Info(info))) if raw.flags & MUST_KNOW_FLAGS == 0 => {
+                Ok(Self { input, version, info: *info, tally, payload, end: None, ending: None })
+            }
+            _ => Err(OpenError::NotInfo),
+        }
+    }
+
+    /// Version of the file.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// What the session says of itself.
+    #[must_use]
+    pub fn info(&self) -> &SessionInfo {
+        &self.info
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The session's own end; `None` when it has not been read, or is missing.
+    #[must_use]
+    pub fn end(&self) -> Option<SessionEnd> {
+        self.end
+    }
+
+    /// How the reading ended; `None` while there is more.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// The next observation; `None` at the end, which [`Reader::ending`] then tells about.
+    pub fn next_observation(&mut self) -> Option<Observation> {
+        while self.ending.is_none() {
+            let raw = match read_frame(&mut self.input, &mut self.payload, &mut self.tally) {
+                Ok(raw) => raw,
+                Err(ending) => {
+                    self.ending = Some(ending);
+                    break;
+                }
+            };
+            if raw.flags & MUST_KNOW_FLAGS != 0 {
+                self.tally.unknown += 1;
+                continue;
+            }
+            match format::decode_payload(raw.kind, &self.payload) {
+                Ok(Some(Frame::Observation(observation))) => return Some(observation),
+                Ok(Some(Frame::End(end))) => {
+                    self.end = Some(end);
+                    self.ending = Some(self.after_the_end());
+                }
+                Ok(None) => self.tally.unknown += 1,
+                // A second description has no meaning yet.
+                Ok(Some(Frame::Info(_))) | Err(_) => self.tally.unreadable += 1,
+            }
+        }
+        None
+    }
+
+    /// Nothing may follow the end.
+    fn after_the_end(&mut self) -> Ending {
+        let offset = self.tally.bytes;
+        match read_some(&mut self.input, &mut [0]) {
+            Ok(0) => Ending::Complete,
+            Ok(_) => Ending::Trailing { offset },
+            Err(error) => Ending::Io { offset, error },
+        }
+    }
+}
+
+fn read_header(input: &mut impl Read) -> Result<Version, OpenError> {
+    let mut header = [0; HEADER_LEN];
+    let len = read_some(input, &mut header)?;
+    let head = &header[..len];
+    if head.is_empty() {
+        return Err(OpenError::Empty);
+    }
+    let magic_len = len.min(MAGIC.len());
+    if head[..magic_len] != MAGIC[..magic_len] {
+        return Err(OpenError::OtherKind { looks_like: guess_with_more(head, input) });
+    }
+    if len < HEADER_LEN {
+        return Err(OpenError::TornHeader { len: len as u64 });
+    }
+    let checksum = u32::from_le_bytes([header[12], header[13], header[14], header[15]]);
+    if crc32c::crc32c(&header[..12]) != checksum {
+        return Err(OpenError::BadHeader);
+    }
+    let version = Version {
+        major: Major(u16::from_le_bytes([header[8], header[9]])),
+        minor: Minor(u16::from_le_bytes([header[10], header[11]])),
+    };
+    if version.major != VERSION.major {
+        return Err(OpenError::OtherMajor { found: version });
+    }
+    Ok(version)
+}
+
+/// A few more bytes make a better guess of what the file is instead.
+fn guess_with_more(head: &[u8], input: &mut impl Read) -> Option<&'static str> {
+    let mut more = [0; 240];
+    let len = read_some(input, &mut more).unwrap_or(0);
+    error::guess(&[head, &more[..len]].concat())
+}
+
+/// Reads one frame and checks it; its payload goes to `payload`.
+fn read_frame(input: &mut impl Read, payload: &mut Vec<u8>, tally: &mut Tally) -> Result<RawFrame, Ending> {
+    let offset = tally.bytes;
+    let io = |error| Ending::Io { offset, error };
+    let mut header = [0; FRAME_HEADER_LEN];
+    match read_some(input, &mut header).map_err(io)? {
+        0 => return Err(Ending::Unfinished { offset }),
+        FRAME_HEADER_LEN => {}
+        _ => return Err(Ending::Torn { offset }),
+    }
+    let len = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
+    let payload_len = len as usize;
+    if payload_len > MAX_PAYLOAD {
+        return Err(Ending::TooLong { offset, len });
+    }
+    payload.clear();
+    // Grows with what is there, not with what the length claims.
+    let wanted = payload_len + CHECKSUM_LEN;
+    let read = input.take(wanted as u64).read_to_end(payload).map_err(io)?;
+    if read < wanted {
+        return Err(Ending::Torn { offset });
+    }
+    let mut checksum = [0; CHECKSUM_LEN];
+    checksum.copy_from_slice(&payload[payload_len..]);
+    payload.truncate(payload_len);
+    if crc32c::crc32c_append(crc32c::crc32c(&header), payload) != u32::from_le_bytes(checksum) {
+        return Err(Ending::BadChecksum { offset });
+    }
+    tally.frames += 1;
+    tally.bytes += (FRAME_HEADER_LEN + wanted) as u64;
+    Ok(RawFrame {
+        kind: u16::from_le_bytes([header[4], header[5]]),
+        flags: u16::from_le_bytes([header[6], header[7]]),
+    })
+}
+
+/// Fills `buffer` as far as there is input; returns how far.
+fn read_some(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

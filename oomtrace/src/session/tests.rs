@@ -1,0 +1,235 @@
+//! Round trips, and files that are not as they should be: everything before the damage, nothing wrong, no panic.
+
+use proptest::prelude::*;
+
+use crate::made_up;
+use crate::model::{Observation, SessionEnd};
+
+use super::format::{self, FRAME_HEADER_LEN, HEADER_LEN, Major, Minor, Version};
+use super::*;
+
+struct Read {
+    observations: Vec<Observation>,
+    ending: String,
+    end: Option<SessionEnd>,
+    tally: Tally,
+}
+
+fn read(bytes: &[u8]) -> Result<Read, OpenError> {
+    let mut reader = Reader::open(bytes)?;
+    let mut observations = Vec::new();
+    while let Some(observation) = reader.next_observation() {
+        observations.push(observation);
+    }
+    let ending = reader.ending().map_or_else(String::new, |ending| format!("{ending:?}"));
+    Ok(Read { observations, ending, end: reader.end(), tally: reader.tally() })
+}
+
+fn open_error(bytes: &[u8]) -> String {
+    match Reader::open(bytes) {
+        Ok(_) => "it opened".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A frame of any kind and flags.
+fn frame(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(flags.to_le_bytes());
+    bytes.extend(payload);
+    let checksum = crc32c::crc32c(&bytes);
+    bytes.extend(checksum.to_le_bytes());
+    bytes
+}
+
+/// Header and description of a session.
+fn start() -> Vec<u8> {
+    let mut bytes = format::file_header(format::VERSION).to_vec();
+    format::append(&mut bytes, format::FrameRef::Info(&made_up::info())).expect("it is short");
+    bytes
+}
+
+#[test]
+fn what_is_written_is_read() {
+    for (name, observations) in made_up::scenarios() {
+        let bytes = made_up::file(&made_up::info(), &observations);
+        let read = read(&bytes).expect(name);
+        assert_eq!(read.observations, observations, "{name}");
+        assert_eq!(read.ending, "Complete", "{name}");
+        assert_eq!(read.end, Some(made_up::end(&observations)), "{name}");
+        assert_eq!(read.tally.frames, observations.len() as u64 + 2, "{name}");
+        assert_eq!(read.tally.bytes, bytes.len() as u64, "{name}");
+    }
+}
+
+#[test]
+fn cut_off_anywhere_everything_whole_before_is_read() {
+    let observations = made_up::one_kill();
+    let bytes = made_up::file(&made_up::info(), &observations);
+    let mut most = 0;
+    for len in 0..bytes.len() {
+        match read(&bytes[..len]) {
+            Err(OpenError::Empty | OpenError::TornHeader { .. } | OpenError::NoInfo(_)) => {
+                assert!(len < start().len(), "{len}");
+            }
+            Err(other) => panic!("{len}: {other}"),
+            Ok(read) => {
+                assert!(read.ending.starts_with("Torn") || read.ending.starts_with("Unfinished"), "{len}");
+                assert_eq!(read.observations, observations[..read.observations.len()], "{len}");
+                assert!(read.observations.len() >= most, "{len}");
+                most = read.observations.len();
+            }
+        }
+    }
+    assert_eq!(most, observations.len());
+}
+
+#[test]
+fn one_wrong_byte_anywhere_never_gives_another_observation() {
+    let observations = made_up::one_kill();
+    let bytes = made_up::file(&made_up::info(), &observations);
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            if let Ok(read) = read(&damaged) {
+                assert_eq!(read.observations, observations[..read.observations.len()], "{at}");
+                assert_ne!(read.ending, "Complete", "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn other_files_are_told_by_what_they_are() {
+    for (bytes, told) in [
+        (&b""[..], "the file is empty; a recording has at least a header"),
+        (b"\x1f\x8b\x08\0\0", "not an oomtrace recording: it looks like a gzip file (unpack it first)"),
+        (
+            b"\x7fELF\x02\x01",
+            "not an oomtrace recording: it looks like an ELF file (a program or a core dump)",
+        ),
+        (b"PERFILE2aaaaaaaaaaaaa", "not an oomtrace recording: it looks like perf.data"),
+        (
+            b"{\"type\":\"session\"}\n",
+            "not an oomtrace recording: it looks like JSON (the output of --json cannot be replayed, a recording made \
+             with -o can)",
+        ),
+        (
+            b"[  12.345678] python invoked oom-killer: gfp_mask=0xcc0\n",
+            "not an oomtrace recording: it looks like a kernel log in text form",
+        ),
+        (
+            b"Aug 14 14:03:22 host kernel: python invoked oom-killer\n",
+            "not an oomtrace recording: it looks like a kernel log in text form",
+        ),
+        (b"hello\n", "not an oomtrace recording: it looks like a text file"),
+        (
+            b"\x89OOM\n\x1a\n\0\0",
+            "not an oomtrace recording: it looks like a recording that was sent as text: transfer it as binary",
+        ),
+        (b"\0\x01\x02", "not an oomtrace recording"),
+        (b"\x89OOM\r\n", "the recording is cut off inside its header, after 6 bytes"),
+    ] {
+        assert_eq!(open_error(bytes), told);
+    }
+}
+
+#[test]
+fn newer_versions() {
+    let mut bytes = made_up::file(&made_up::info(), &made_up::one_kill());
+    let newer_minor = Version { minor: Minor(7), ..format::VERSION };
+    bytes[..HEADER_LEN].copy_from_slice(&format::file_header(newer_minor));
+    assert_eq!(read(&bytes).expect("a newer minor is read").ending, "Complete");
+    let newer_major = Version { major: Major(2), minor: Minor(3) };
+    bytes[..HEADER_LEN].copy_from_slice(&format::file_header(newer_major));
+    assert_eq!(
+        open_error(&bytes),
+        "the recording has format 2.3, this oomtrace reads 1.x; use the oomtrace that made it, or a newer one"
+    );
+    bytes[12] ^= 1;
+    assert_eq!(open_error(&bytes), "the recording's header is damaged (its checksum is wrong)");
+}
+
+#[test]
+fn frames_of_unknown_kinds_are_passed_over_and_counted() {
+    let mut bytes = start();
+    bytes.extend(frame(9999, 0, b"from the future"));
+    bytes.extend(frame(format::kind::CLOCK, 0x0001, b"must know"));
+    bytes.extend(frame(format::kind::CLOCK, 0x0100, b"\xa1\x00\x05"));
+    bytes.extend(frame(format::kind::CLOCK, 0, b"not CBOR"));
+    bytes.extend(frame(format::kind::END, 0, b"\xa2\x00\x05\x01\xa0"));
+    let read = read(&bytes).expect("it opens");
+    assert_eq!(read.observations.len(), 1);
+    assert_eq!((read.tally.frames, read.tally.unknown, read.tally.unreadable), (6, 2, 1));
+    assert_eq!(read.ending, "Complete");
+    assert_eq!(read.end.map(|end| end.boot_ns), Some(5));
+}
+
+#[test]
+fn damage_ends_the_reading_and_says_where() {
+    let whole = start();
+    let offset = whole.len();
+    let ending = |more: &[u8]| read(&[&whole[..], more].concat()).expect("it opens").ending;
+    assert_eq!(ending(b""), format!("Unfinished {{ offset: {offset} }}"));
+    assert_eq!(ending(b"\x05"), format!("Torn {{ offset: {offset} }}"));
+    let too_long = [0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0];
+    assert_eq!(ending(&too_long), format!("TooLong {{ offset: {offset}, len: 4294967295 }}"));
+    let mut bad = frame(format::kind::CLOCK, 0, b"\xa1\x00\x05");
+    bad[FRAME_HEADER_LEN + 2] = 6;
+    assert_eq!(ending(&bad), format!("BadChecksum {{ offset: {offset} }}"));
+    let end = frame(format::kind::END, 0, b"\xa2\x00\x05\x01\xa0");
+    let after = offset + end.len();
+    assert_eq!(ending(&[&end[..], b"x"].concat()), format!("Trailing {{ offset: {after} }}"));
+}
+
+#[test]
+fn the_first_frame_is_the_description() {
+    let mut bytes = format::file_header(format::VERSION).to_vec();
+    bytes.extend(frame(format::kind::CLOCK, 0, b"\xa1\x00\x05"));
+    assert_eq!(open_error(&bytes), "the recording does not begin with a description of its session");
+}
+
+#[test]
+fn a_writer_that_failed_writes_no_more() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    assert!(Writer::start(full, &made_up::info()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read(&bytes);
+        let mut with_start = start();
+        with_start.extend(&bytes);
+        let _ = read(&with_start);
+    }
+
+    #[test]
+    fn any_payload_of_any_kind_is_read_without_panic(kind in 0u16..40, payload in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut bytes = start();
+        bytes.extend(frame(kind, 0, &payload));
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn any_values_survive(
+        boot_ns in any::<u64>(), episode in any::<u64>(), pid in any::<i32>(), comm in prop::collection::vec(any::<u8>(), 0..40),
+        points in any::<i64>(), pages in prop::option::of(any::<u64>()), flags in any::<u32>(), adj in prop::option::of(any::<i16>()),
+    ) {
+        use crate::model::Name;
+        use crate::model::observation::*;
+        let task = Task { pid, tid: pid, comm: Name(comm), uid: None, oom_score_adj: adj, cgroup: pages };
+        let memory = Some(Memory { rss_anon_pages: pages, ..Memory::default() });
+        let candidate = Candidate { task, score: Score::Points(points), memory, flags: TaskFlags(flags) };
+        let at = Stamp { boot_ns, episode };
+        let observations = vec![
+            Observation::Candidates(Candidates { at, first: flags, tasks: vec![candidate.clone(), Candidate::default()] }),
+            Observation::Kill(Kill { at, victim: candidate, message: None }),
+            Observation::Clock(Clock { boot_ns }),
+        ];
+        let bytes = made_up::file(&made_up::info(), &observations);
+        prop_assert_eq!(read(&bytes).expect("it opens").observations, observations);
+    }
+}

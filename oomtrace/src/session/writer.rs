@@ -1,0 +1,114 @@
+//! Writes a session file, to anything that takes bytes.
+//!
+//! Frames are gathered in memory and written at [`Writer::commit`], which the pipeline calls when an episode has
+//! returned or is finished: a crash costs what came after the last commit, and nothing is written while the kernel is in
+//! the middle of an episode unless the buffer is full.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use crate::model::{Observation, SessionEnd, SessionInfo};
+
+use super::format::{self, FrameRef, VERSION};
+
+/// Bytes gathered before they are written without a commit. Reserved at the start: the moment at which it fills is one
+/// at which the machine has no memory.
+const BUFFER: usize = 1 << 20;
+
+/// Something that bytes can be written to and kept by.
+pub trait Durable: Write {
+    /// Returns when what was written would survive a crash of the machine, as far as the target can promise that.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    fn make_durable(&mut self) -> io::Result<()>;
+}
+
+impl Durable for File {
+    fn make_durable(&mut self) -> io::Result<()> {
+        match rustix::fs::fdatasync(&*self) {
+            // Pipes, terminals and some file systems have nothing to sync.
+            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::ROFS) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+impl Durable for Vec<u8> {
+    fn make_durable(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes one session.
+#[derive(Debug)]
+pub struct Writer<W> {
+    target: W,
+    buffer: Vec<u8>,
+    /// An earlier write failed: the file may end inside a frame, and what followed would be taken for damage.
+    broken: bool,
+}
+
+impl<W: Durable> Writer<W> {
+    /// Writes the header and the session's description, so that a bad target shows before the capture.
+    ///
+    /// # Errors
+    ///
+    /// What the target says.
+    pub fn start(target: W, info: &SessionInfo) -> io::Result<Self> {
+        let mut writer = Self { target, buffer: Vec::with_capacity(BUFFER + BUFFER / 4), broken: false };
+        writer.buffer.extend_from_slice(&format::file_header(VERSION));
+        writer.add(FrameRef::Info(info))?;
+        writer.commit()?;
+        Ok(writer)
+    }
+
+    /// Adds an observation; written at the next commit, or before when the buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// What the target says, and everything after that: a file with a hole would be worse than a short one.
+    pub fn observation(&mut self, observation: &Observation) -> io::Result<()> {
+        self.add(FrameRef::Observation(observation))
+    }
+
+    /// Writes what was gathered and asks the target to keep it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::observation`].
+    pub fn commit(&mut self) -> io::Result<()> {
+        self.write_out()?;
+        self.target.make_durable().inspect_err(|_| self.broken = true)
+    }
+
+    /// Writes the end. Without it, readers say that the recording is unfinished.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::observation`].
+    pub fn end(mut self, end: &SessionEnd) -> io::Result<W> {
+        self.add(FrameRef::End(end))?;
+        self.commit()?;
+        Ok(self.target)
+    }
+
+    fn add(&mut self, frame: FrameRef<'_>) -> io::Result<()> {
+        self.check()?;
+        format::append(&mut self.buffer, frame)
+            .map_err(|too_long| io::Error::new(io::ErrorKind::InvalidData, too_long))?;
+        if self.buffer.len() >= BUFFER { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.check()?;
+        let written = self.target.write_all(&self.buffer).and_then(|()| self.target.flush());
+        self.buffer.clear();
+        written.inspect_err(|_| self.broken = true)
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.broken { Err(io::Error::other("an earlier write to the recording failed")) } else { Ok(()) }
+    }
+}

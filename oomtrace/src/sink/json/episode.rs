@@ -1,0 +1,333 @@
+//! The line of one episode.
+
+use serde::Serialize;
+
+use crate::badness;
+use crate::model::episode::{
+    Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim,
+    VictimWhy,
+};
+use crate::model::observation::{Constraint, Memory, TaskFlags};
+use crate::model::{SessionInfo, gfp};
+
+use super::session::LostJson;
+use super::{NameJson, rfc3339};
+
+#[derive(Serialize)]
+pub(super) struct EpisodeLine<'a> {
+    r#type: &'static str,
+    id: u64,
+    time: Option<String>,
+    boot_ns: Option<u64>,
+    duration_ns: Option<u64>,
+    source: &'static str,
+    outcome: &'static str,
+    scope: Option<&'static str>,
+    constraint: Option<&'static str>,
+    sysrq: Option<bool>,
+    order: Option<i32>,
+    gfp_mask: Option<GfpJson>,
+    totalpages: Option<u64>,
+    trigger: Option<TaskJson<'a>>,
+    memcg: Option<MemcgJson<'a>>,
+    chosen_points: Option<i64>,
+    message: Option<NameJson<'a>>,
+    evaluated: Option<u32>,
+    blocker: Option<i32>,
+    scorer_silent: bool,
+    candidates: Vec<CandidateJson<'a>>,
+    victims: Vec<VictimJson<'a>>,
+    scan: Option<ScanJson>,
+    folded: FoldedJson,
+    lost: LostJson,
+}
+
+#[derive(Serialize)]
+struct GfpJson {
+    raw: u32,
+    hex: String,
+    flags: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TaskJson<'a> {
+    pid: i32,
+    tid: i32,
+    comm: NameJson<'a>,
+    uid: Option<u32>,
+    oom_score_adj: Option<i16>,
+    cgroup: Option<NameJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct MemcgJson<'a> {
+    path: Option<NameJson<'a>>,
+    chain: Vec<LevelJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LevelJson<'a> {
+    path: Option<NameJson<'a>>,
+    limiting: bool,
+    usage_pages: Option<u64>,
+    max_pages: Option<u64>,
+    high_pages: Option<u64>,
+    swap_usage_pages: Option<u64>,
+    swap_max_pages: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct MemoryJson {
+    rss_anon_pages: Option<u64>,
+    rss_file_pages: Option<u64>,
+    rss_shmem_pages: Option<u64>,
+    swap_entries: Option<u64>,
+    total_vm_pages: Option<u64>,
+    pgtables_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct CandidateJson<'a> {
+    #[serde(flatten)]
+    task: TaskJson<'a>,
+    scan_index: Option<u32>,
+    verdict: &'static str,
+    reason: Option<&'static str>,
+    points: Option<i64>,
+    share: Option<i64>,
+    #[serde(flatten)]
+    memory: MemoryJson,
+    memory_exact: Option<bool>,
+    explained: Option<ExplainedJson>,
+    exiting: bool,
+    oom_victim: bool,
+    oom_flag_origin: bool,
+}
+
+#[derive(Serialize)]
+struct ExplainedJson {
+    points: i64,
+    difference: i64,
+    memory_pages: i64,
+}
+
+#[derive(Serialize)]
+struct VictimJson<'a> {
+    #[serde(flatten)]
+    task: TaskJson<'a>,
+    why: &'static str,
+    #[serde(flatten)]
+    memory: MemoryJson,
+    killed_boot_ns: Option<u64>,
+    marked_boot_ns: Option<u64>,
+    exited_boot_ns: Option<u64>,
+    released_boot_ns: Option<u64>,
+    reaped: Option<ReapedJson>,
+}
+
+#[derive(Serialize)]
+struct ReapedJson {
+    started_boot_ns: Option<u64>,
+    finished_boot_ns: Option<u64>,
+    skipped: bool,
+}
+
+#[derive(Serialize)]
+struct ScanJson {
+    first_ns: u64,
+    last_ns: u64,
+}
+
+#[derive(Serialize)]
+struct FoldedJson {
+    aborted_scans: u32,
+    already_exiting: u32,
+    repeats: u32,
+    first_boot_ns: Option<u64>,
+    last_boot_ns: Option<u64>,
+}
+
+impl<'a> EpisodeLine<'a> {
+    pub(super) fn new(episode: &'a Episode, info: &SessionInfo) -> Self {
+        let folded = episode.folded;
+        Self {
+            r#type: "episode",
+            id: episode.id,
+            time: episode.opened_ns.and_then(|ns| info.unix_ns(ns)).and_then(rfc3339),
+            boot_ns: episode.opened_ns,
+            duration_ns: episode.opened_ns.zip(episode.closed_ns).and_then(|(from, to)| to.checked_sub(from)),
+            source: info.source.word(),
+            outcome: outcome(episode.outcome),
+            scope: episode.scope.map(|scope| match scope {
+                Scope::Global => "global",
+                Scope::Memcg => "memcg",
+            }),
+            constraint: episode.constraint.map(|constraint| match constraint {
+                Constraint::None => "none",
+                Constraint::Cpuset => "cpuset",
+                Constraint::MemoryPolicy => "mempolicy",
+                Constraint::Memcg => "memcg",
+            }),
+            sysrq: episode.order.map(|order| order == -1),
+            order: episode.order,
+            gfp_mask: episode.gfp_mask.map(|raw| GfpJson {
+                raw,
+                hex: format!("{raw:#x}"),
+                flags: gfp::flag_names(raw, &info.gfp_flags),
+            }),
+            totalpages: episode.totalpages,
+            trigger: episode.trigger.as_ref().map(TaskJson::from),
+            memcg: memcg(episode),
+            chosen_points: episode.chosen_points,
+            message: episode.message.as_ref().map(NameJson::from),
+            evaluated: episode.evaluated,
+            blocker: episode.blocker,
+            scorer_silent: episode.scorer_silent,
+            candidates: episode.candidates.iter().map(|c| candidate(c, episode.totalpages)).collect(),
+            victims: episode.victims.iter().map(VictimJson::from).collect(),
+            scan: episode.scan_ns.zip(episode.opened_ns).map(|((first, last), opened)| ScanJson {
+                first_ns: first.saturating_sub(opened),
+                last_ns: last.saturating_sub(opened),
+            }),
+            folded: FoldedJson {
+                aborted_scans: folded.aborted_scans,
+                already_exiting: folded.already_exiting,
+                repeats: folded.repeats,
+                first_boot_ns: folded.span_ns.map(|(first, _)| first),
+                last_boot_ns: folded.span_ns.map(|(_, last)| last),
+            },
+            lost: episode.lost.into(),
+        }
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Killed => "killed",
+        Outcome::GroupKilled => "group_killed",
+        Outcome::AlreadyExiting => "already_exiting",
+        Outcome::Freed => "freed",
+        Outcome::NoneKillable => "none_killable",
+        Outcome::Skipped => "skipped",
+        Outcome::Incomplete => "incomplete",
+    }
+}
+
+fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AdjMin => "adj_min",
+        Reason::Init => "init",
+        Reason::Kthread => "kthread",
+        Reason::Vfork => "vfork",
+        Reason::Reaped => "reaped",
+        Reason::NoMm => "no_mm",
+        Reason::NotEligible => "not_eligible",
+        Reason::Unknown => "unknown",
+    }
+}
+
+impl<'a> From<&'a Person> for TaskJson<'a> {
+    fn from(task: &'a Person) -> Self {
+        Self {
+            pid: task.pid,
+            tid: task.tid,
+            comm: NameJson::from(&task.comm),
+            uid: task.uid,
+            oom_score_adj: task.oom_score_adj,
+            cgroup: task.cgroup.as_ref().map(NameJson::from),
+        }
+    }
+}
+
+/// Known to be a memcg OOM, or with levels that say so.
+fn memcg(episode: &Episode) -> Option<MemcgJson<'_>> {
+    if episode.scope != Some(Scope::Memcg) && episode.memcg.is_empty() {
+        return None;
+    }
+    let limiting = episode.memcg.iter().find(|level| level.limiting);
+    Some(MemcgJson {
+        path: limiting.and_then(|level| level.path.as_ref()).map(NameJson::from),
+        chain: episode.memcg.iter().map(LevelJson::from).collect(),
+    })
+}
+
+impl<'a> From<&'a MemcgLimit> for LevelJson<'a> {
+    fn from(level: &'a MemcgLimit) -> Self {
+        Self {
+            path: level.path.as_ref().map(NameJson::from),
+            limiting: level.limiting,
+            usage_pages: level.usage_pages,
+            max_pages: level.max_pages,
+            high_pages: level.high_pages,
+            swap_usage_pages: level.swap_usage_pages,
+            swap_max_pages: level.swap_max_pages,
+        }
+    }
+}
+
+impl From<Option<Memory>> for MemoryJson {
+    fn from(memory: Option<Memory>) -> Self {
+        let Memory {
+            rss_anon_pages,
+            rss_file_pages,
+            rss_shmem_pages,
+            swap_entries,
+            pgtables_bytes,
+            total_vm_pages,
+        } = memory.unwrap_or_default();
+        Self { rss_anon_pages, rss_file_pages, rss_shmem_pages, swap_entries, total_vm_pages, pgtables_bytes }
+    }
+}
+
+fn candidate(candidate: &RankedCandidate, totalpages: Option<u64>) -> CandidateJson<'_> {
+    let (verdict, why) = match candidate.verdict {
+        Verdict::Chosen => ("chosen", None),
+        Verdict::Outscored => ("outscored", None),
+        Verdict::Unkillable(why) => ("unkillable", Some(reason(why))),
+        Verdict::PassedOver(why) => ("passed_over", Some(reason(why))),
+        Verdict::Blocking => ("blocking", None),
+    };
+    let points = candidate.points();
+    CandidateJson {
+        task: TaskJson::from(&candidate.task),
+        scan_index: candidate.scan_index,
+        verdict,
+        reason: why,
+        points,
+        share: points.zip(totalpages).and_then(|(points, total)| badness::share(points, total)),
+        memory: candidate.memory.into(),
+        memory_exact: candidate.explained.map(|explained| explained.difference == 0),
+        explained: candidate.explained.map(|Explained { points, difference, memory_pages }| ExplainedJson {
+            points,
+            difference,
+            memory_pages,
+        }),
+        exiting: candidate.flags.has(TaskFlags::EXITING),
+        oom_victim: candidate.flags.has(TaskFlags::VICTIM),
+        oom_flag_origin: candidate.flags.has(TaskFlags::ORIGIN),
+    }
+}
+
+impl<'a> From<&'a Victim> for VictimJson<'a> {
+    fn from(victim: &'a Victim) -> Self {
+        Self {
+            task: TaskJson::from(&victim.task),
+            why: match victim.why {
+                VictimWhy::Chosen => "chosen",
+                VictimWhy::Group => "group",
+                VictimWhy::SharedMm => "shared_mm",
+                VictimWhy::Exiting => "exiting",
+            },
+            memory: victim.memory.into(),
+            killed_boot_ns: victim.killed_ns,
+            marked_boot_ns: victim.marked_ns,
+            exited_boot_ns: victim.exited_ns,
+            released_boot_ns: victim.released_ns,
+            reaped: victim.reaped.map(|reaped| ReapedJson {
+                started_boot_ns: reaped.started_ns,
+                finished_boot_ns: reaped.finished_ns,
+                skipped: reaped.skipped,
+            }),
+        }
+    }
+}

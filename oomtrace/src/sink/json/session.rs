@@ -1,0 +1,133 @@
+//! The first and the last line.
+
+use serde::Serialize;
+
+use crate::model::SessionInfo;
+use crate::model::observation::Lost;
+use crate::model::session::{Hook, Settings};
+use crate::sink::Totals;
+
+use super::{FORMAT, rfc3339};
+
+#[derive(Serialize)]
+pub(super) struct Session<'a> {
+    r#type: &'static str,
+    format: u32,
+    tool_version: &'a str,
+    source: &'static str,
+    host: Option<&'a str>,
+    kernel_release: Option<&'a str>,
+    kernel_version: Option<&'a str>,
+    machine: Option<&'a str>,
+    boot_id: Option<&'a str>,
+    page_size: u32,
+    cpus: Option<u32>,
+    ram_bytes: Option<u64>,
+    swap_bytes: Option<u64>,
+    ring_bytes: Option<u64>,
+    started: Option<String>,
+    started_boot_ns: u64,
+    utc_offset_seconds: i32,
+    cgroup_version: Option<u8>,
+    rss_counters: &'static str,
+    settings: SettingsJson,
+    hooks: Vec<HookJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct SettingsJson {
+    panic_on_oom: Option<i32>,
+    oom_kill_allocating_task: Option<i32>,
+    oom_dump_tasks: Option<i32>,
+    overcommit_memory: Option<i32>,
+    swappiness: Option<i32>,
+}
+
+#[derive(Serialize)]
+struct HookJson<'a> {
+    target: &'a str,
+    kind: &'a str,
+    missing: Option<&'a str>,
+}
+
+impl<'a> From<&'a SessionInfo> for Session<'a> {
+    fn from(info: &'a SessionInfo) -> Self {
+        let Settings {
+            panic_on_oom,
+            oom_kill_allocating_task,
+            oom_dump_tasks,
+            overcommit_memory,
+            swappiness,
+        } = info.settings;
+        Self {
+            r#type: "session",
+            format: FORMAT,
+            tool_version: &info.tool_version,
+            source: info.source.word(),
+            host: info.host.as_deref(),
+            kernel_release: info.kernel_release.as_deref(),
+            kernel_version: info.kernel_version.as_deref(),
+            machine: info.machine.as_deref(),
+            boot_id: info.boot_id.as_deref(),
+            page_size: info.page_size,
+            cpus: info.cpus,
+            ram_bytes: info.ram_bytes,
+            swap_bytes: info.swap_bytes,
+            ring_bytes: info.ring_bytes,
+            started: info.started_unix_ns.and_then(|ns| rfc3339(ns.into())),
+            started_boot_ns: info.started_boot_ns,
+            utc_offset_seconds: info.utc_offset_seconds,
+            cgroup_version: info.cgroup_version,
+            rss_counters: if info.rss_counters_percpu { "percpu" } else { "shared" },
+            settings: SettingsJson {
+                panic_on_oom,
+                oom_kill_allocating_task,
+                oom_dump_tasks,
+                overcommit_memory,
+                swappiness,
+            },
+            hooks: info.hooks.iter().map(HookJson::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Hook> for HookJson<'a> {
+    fn from(hook: &'a Hook) -> Self {
+        Self { target: &hook.target, kind: &hook.kind, missing: hook.missing.as_deref() }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct LostJson {
+    candidates: u64,
+    records: u64,
+    reads: u64,
+    victims: u64,
+    rejected: u64,
+    unclosed: u64,
+    missed_runs: u64,
+}
+
+impl From<Lost> for LostJson {
+    fn from(lost: Lost) -> Self {
+        let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs } = lost;
+        Self { candidates, records, reads, victims, rejected, unclosed, missed_runs }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct End {
+    r#type: &'static str,
+    complete: bool,
+    episodes: u64,
+    victims: u64,
+    boot_ns: Option<u64>,
+    lost: LostJson,
+}
+
+impl From<&Totals> for End {
+    fn from(totals: &Totals) -> Self {
+        let Totals { complete, episodes, victims, boot_ns, lost } = *totals;
+        Self { r#type: "end", complete, episodes, victims, boot_ns, lost: lost.into() }
+    }
+}

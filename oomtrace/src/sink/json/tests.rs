@@ -1,0 +1,113 @@
+//! The contract of `docs/json-format.md`, field by field.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::made_up;
+
+fn lines(observations: &[crate::model::Observation]) -> Vec<Value> {
+    let info = made_up::info();
+    let mut out = Vec::new();
+    let mut sink = Json::new(&mut out);
+    sink.start(&info).expect("memory takes everything");
+    for episode in made_up::assemble(&info, observations) {
+        sink.episode(&episode).expect("memory takes everything");
+    }
+    sink.end(&Totals::default()).expect("memory takes everything");
+    let text = String::from_utf8(out).expect("JSON is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().expect("it is an object").keys().map(String::as_str).collect()
+}
+
+fn set(names: &str) -> BTreeSet<&str> {
+    names.split_whitespace().collect()
+}
+
+const TASK: &str = "pid tid comm uid oom_score_adj cgroup";
+const MEMORY: &str =
+    "rss_anon_pages rss_file_pages rss_shmem_pages swap_entries total_vm_pages pgtables_bytes";
+
+#[test]
+fn the_fields_are_those_of_the_contract() {
+    let lines = lines(&made_up::global());
+    let [session, episode, end] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(
+        keys(session),
+        set(
+            "type format tool_version source host kernel_release kernel_version machine boot_id page_size cpus \
+             ram_bytes swap_bytes ring_bytes started started_boot_ns utc_offset_seconds cgroup_version rss_counters \
+             settings hooks"
+        )
+    );
+    assert_eq!(
+        keys(episode),
+        set(
+            "type id time boot_ns duration_ns source outcome scope constraint sysrq order gfp_mask totalpages trigger \
+             memcg chosen_points message evaluated blocker scorer_silent candidates victims scan folded lost"
+        )
+    );
+    let candidate = format!(
+        "{TASK} {MEMORY} scan_index verdict reason points share memory_exact explained exiting oom_victim oom_flag_origin"
+    );
+    assert_eq!(keys(&episode["candidates"][0]), set(&candidate));
+    let victim =
+        format!("{TASK} {MEMORY} why killed_boot_ns marked_boot_ns exited_boot_ns released_boot_ns reaped");
+    assert_eq!(keys(&episode["victims"][0]), set(&victim));
+    assert_eq!(keys(&episode["victims"][0]["reaped"]), set("started_boot_ns finished_boot_ns skipped"));
+    assert_eq!(keys(&episode["trigger"]), set(TASK));
+    assert_eq!(keys(&episode["gfp_mask"]), set("raw hex flags"));
+    assert_eq!(keys(&episode["scan"]), set("first_ns last_ns"));
+    assert_eq!(
+        keys(&episode["folded"]),
+        set("aborted_scans already_exiting repeats first_boot_ns last_boot_ns")
+    );
+    let lost = set("candidates records reads victims rejected unclosed missed_runs");
+    assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
+    assert_eq!(keys(end), set("type complete episodes victims boot_ns lost"));
+    assert_eq!(episode["memcg"], Value::Null);
+}
+
+#[test]
+fn a_memcg_names_its_limit_and_the_chain() {
+    let episode = &lines(&made_up::one_kill())[1];
+    let memcg = &episode["memcg"];
+    assert_eq!(memcg["path"], memcg["chain"][0]["path"]);
+    assert_eq!(
+        keys(&memcg["chain"][0]),
+        set("path limiting usage_pages max_pages high_pages swap_usage_pages swap_max_pages")
+    );
+    assert_eq!(
+        (&memcg["chain"][0]["limiting"], &memcg["chain"][1]["limiting"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(episode["time"], "2026-08-14T12:03:22.418000000Z");
+    assert_eq!(episode["gfp_mask"]["flags"], serde_json::json!(["GFP_KERNEL", "__GFP_ACCOUNT"]));
+}
+
+#[test]
+fn names_are_lossless_and_unknown_is_null() {
+    let episode = &lines(&made_up::odd())[1];
+    assert_eq!(
+        episode["trigger"]["comm"],
+        serde_json::json!({"bytes": "611b5b33316d0aff2062", "text": "a\\u{1b}[31m\\n\\xff b"})
+    );
+    let half = &episode["candidates"][1];
+    assert_eq!(
+        (&half["rss_file_pages"], &half["cgroup"], &half["explained"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    assert_eq!(half["rss_anon_pages"], 70_000);
+    assert_eq!(episode["lost"]["candidates"], 3);
+    assert_eq!(episode["lost"]["records"], 0);
+}
+
+#[test]
+fn times_beyond_the_calendar_are_null() {
+    assert_eq!(rfc3339(i128::MAX), None);
+    assert_eq!(rfc3339(0).as_deref(), Some("1970-01-01T00:00:00.000000000Z"));
+}

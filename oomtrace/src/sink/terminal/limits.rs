@@ -1,0 +1,67 @@
+//! The limiting cgroup and its ancestors.
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::model::SessionInfo;
+use crate::model::episode::MemcgLimit;
+
+use super::page::Page;
+use super::{Context, words};
+
+/// One line a level: path, usage, limit. The root, which has neither, is left out.
+pub(super) fn write(context: &Context<'_>, page: &mut Page) {
+    let Context { info, episode, options } = context;
+    let shown: Vec<&MemcgLimit> = episode
+        .memcg
+        .iter()
+        .filter(|level| {
+            options.verbose || level.limiting || level.usage_pages.is_some() || level.max_pages.is_some()
+        })
+        .collect();
+    let numbers: Vec<String> = shown.iter().map(|level| numbers(level, info, options.verbose)).collect();
+    let widest = numbers.iter().map(|text| text.width()).max().unwrap_or(0);
+    let room = page.text_width().saturating_sub(widest + 2).max(16);
+    let paths: Vec<String> = shown
+        .iter()
+        .map(|level| {
+            level.path.as_ref().map_or_else(|| "?".to_owned(), |path| words::path(&path.to_string(), room))
+        })
+        .collect();
+    let column = paths.iter().map(|path| path.width()).max().unwrap_or(0);
+    for (i, (path, numbers)) in paths.iter().zip(&numbers).enumerate() {
+        let label = if i == 0 { "limits" } else { "" };
+        let gap = " ".repeat(column - path.width() + 2);
+        page.labelled(label, &format!("{path}{gap}{numbers}"));
+    }
+}
+
+/// `512.0M of 512.0M, swap 0 of 64.0M   limiting`
+fn numbers(level: &MemcgLimit, info: &SessionInfo, verbose: bool) -> String {
+    let size = |pages: Option<u64>| pages.map(|pages| words::size(info.bytes(pages)));
+    let pair = |usage: Option<u64>, max: Option<u64>| {
+        let max = match (usage, max) {
+            // No limit, unless nothing of this level was captured at all.
+            (Some(_), None) => "max".to_owned(),
+            (_, max) => size(max).unwrap_or_else(|| "?".to_owned()),
+        };
+        format!("{:>6} of {max}", size(usage).unwrap_or_else(|| "?".to_owned()))
+    };
+    let mut text = match (level.usage_pages, level.max_pages) {
+        (None, None) => format!("{:>6}", "?"),
+        (usage, max) => pair(usage, max),
+    };
+    if level.swap_max_pages.is_some() || level.swap_usage_pages.is_some_and(|pages| pages > 0) {
+        let what = if info.cgroup_version == Some(1) { "memory+swap" } else { "swap" };
+        text.push_str(&format!(
+            ", {what} {}",
+            pair(level.swap_usage_pages, level.swap_max_pages).trim_start()
+        ));
+    }
+    if let Some(high) = size(level.high_pages).filter(|_| verbose) {
+        text.push_str(&format!(", high {high}"));
+    }
+    if level.limiting {
+        text.push_str("   limiting");
+    }
+    text
+}

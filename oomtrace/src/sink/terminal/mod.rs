@@ -1,0 +1,183 @@
+//! Episodes for people. Pure: the same session, episodes and options give the same bytes, live or replayed.
+//!
+//! - here: the sink, the session's and the end's line;
+//! - [`page`]: labels, wrapping, colour;
+//! - [`words`]: numbers, sizes, times and names as text;
+//! - [`headline`], [`limits`], [`table`], [`outcome`], [`why`]: the parts of an episode.
+
+mod headline;
+mod limits;
+mod outcome;
+mod page;
+mod table;
+#[cfg(test)]
+mod tests;
+mod why;
+mod words;
+
+/// Words that other text for people shares.
+pub(crate) mod text {
+    pub(crate) use super::words::{date_time, grouped, losses, size};
+}
+
+use std::io::{self, Write};
+
+use crate::badness;
+use crate::model::episode::{Episode, Verdict};
+use crate::model::session::{SessionInfo, SourceKind};
+
+use super::{Sink, Totals};
+use page::Page;
+
+/// How to show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Columns of the screen.
+    pub width: usize,
+    /// Whether to use colour.
+    pub color: bool,
+    /// All candidates, with uid and cgroup.
+    pub verbose: bool,
+}
+
+/// What every part of an episode may need.
+struct Context<'a> {
+    info: &'a SessionInfo,
+    episode: &'a Episode,
+    options: Options,
+}
+
+impl Context<'_> {
+    /// The kernel's formula is known, so that points can be told apart into memory and adjustment.
+    fn known_formula(&self) -> bool {
+        self.info.kernel_release.as_deref().is_some_and(badness::applies_to)
+    }
+
+    /// The reaper's tracepoints were attached: that it was not seen means that it was not at work.
+    fn reaper_watched(&self) -> bool {
+        self.info.hooks.iter().any(|hook| hook.missing.is_none() && hook.target.contains("reap"))
+    }
+}
+
+/// Writes text, flushed episode by episode.
+#[derive(Debug)]
+pub struct Terminal<W> {
+    writer: W,
+    options: Options,
+    info: Option<SessionInfo>,
+    /// Date that was shown last, on the captured host.
+    date: Option<jiff::civil::Date>,
+}
+
+impl<W: Write> Terminal<W> {
+    /// Writes to `writer`.
+    pub fn new(writer: W, options: Options) -> Self {
+        Self { writer, options, info: None, date: None }
+    }
+
+    fn write(&mut self, page: Page) -> io::Result<()> {
+        self.writer.write_all(page.into_string().as_bytes())?;
+        self.writer.flush()
+    }
+}
+
+impl<W: Write> Sink for Terminal<W> {
+    fn start(&mut self, info: &SessionInfo) -> io::Result<()> {
+        self.info = Some(info.clone());
+        let mut page = Page::new(self.options);
+        page.paragraph(&session_line(info), 4);
+        for hook in &info.hooks {
+            if let Some(reason) = &hook.missing {
+                page.warning(&format!("{} ({}) is not attached: {reason}", hook.target, hook.kind), 4);
+            }
+        }
+        self.write(page)
+    }
+
+    fn episode(&mut self, episode: &Episode) -> io::Result<()> {
+        let Some(info) = self.info.take() else {
+            return Err(io::Error::other("an episode before the start of the session"));
+        };
+        let context = Context { info: &info, episode, options: self.options };
+        let mut page = Page::new(self.options);
+        page.blank();
+        headline::write(&context, &mut self.date, &mut page);
+        headline::trigger(&context, &mut page);
+        limits::write(&context, &mut page);
+        table::write(&context, &mut page);
+        outcome::write(&context, &mut page);
+        why::write(&context, &mut page);
+        if self.options.verbose
+            && let Some(message) = &episode.message
+        {
+            page.labelled("message", &message.to_string());
+        }
+        outcome::folded(&context, &mut page);
+        if episode.lost.any() {
+            page.labelled_warning("lost", &words::losses(&episode.lost));
+        }
+        self.info = Some(info);
+        self.write(page)
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        let mut page = Page::new(self.options);
+        page.blank();
+        let mut line = format!(
+            "{}, {}",
+            words::count(totals.episodes, "episode"),
+            words::count(totals.victims, "victim")
+        );
+        if !totals.complete {
+            line.push_str("; the recording has no end, there may have been more");
+        }
+        if totals.lost.any() {
+            page.paragraph(&line, 4);
+            page.warning(&format!("lost: {}", words::losses(&totals.lost)), 4);
+        } else {
+            line.push_str("; nothing was lost");
+            page.paragraph(&line, 4);
+        }
+        self.write(page)
+    }
+}
+
+/// `oomtrace 0.1.0 · Linux 6.12.117 on host · 16 CPUs, 62.7G RAM, 8.0G swap · fentry, ring 8.0M`
+fn session_line(info: &SessionInfo) -> String {
+    let mut parts = vec![format!("oomtrace {}", info.tool_version)];
+    let kernel = match (&info.kernel_release, &info.host) {
+        (Some(release), Some(host)) => Some(format!("Linux {release} on {host}")),
+        (Some(release), None) => Some(format!("Linux {release}")),
+        (None, Some(host)) => Some(host.clone()),
+        (None, None) => None,
+    };
+    parts.extend(kernel);
+    let machine: Vec<String> = [
+        info.cpus.map(|cpus| words::count(cpus.into(), "CPU")),
+        info.ram_bytes.map(|bytes| format!("{} RAM", words::size(bytes))),
+        info.swap_bytes
+            .map(|bytes| if bytes == 0 { "no swap".into() } else { format!("{} swap", words::size(bytes)) }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !machine.is_empty() {
+        parts.push(machine.join(", "));
+    }
+    let source = match info.source {
+        SourceKind::Log => "kernel log",
+        SourceKind::Import => "imported kernel log",
+        SourceKind::Fentry | SourceKind::Kprobe => info.source.word(),
+    };
+    parts.push(match info.ring_bytes {
+        Some(bytes) => format!("{source}, ring {}", words::size(bytes)),
+        None => source.to_owned(),
+    });
+    // Host names and versions come from a file that anybody may have written.
+    parts.iter().map(|part| words::plain(part)).collect::<Vec<_>>().join(" · ")
+}
+
+/// The chosen candidate of an episode.
+fn chosen(episode: &Episode) -> Option<&crate::model::episode::RankedCandidate> {
+    episode.candidates.iter().find(|candidate| candidate.verdict == Verdict::Chosen)
+}

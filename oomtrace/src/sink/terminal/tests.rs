@@ -1,0 +1,182 @@
+//! Sentences and layout. Whole screens are compared in `tests/files.rs`.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+use crate::made_up::{self, CONTAINER, HALF_GIB, Pass, memory, scored, task};
+use crate::model::Observation;
+use crate::model::observation::{Candidate, Chosen};
+
+fn shown(observations: &[Observation], options: Options) -> String {
+    let info = made_up::info();
+    let mut out = Vec::new();
+    let mut sink = Terminal::new(&mut out, options);
+    sink.start(&info).expect("memory takes everything");
+    for episode in made_up::assemble(&info, observations) {
+        sink.episode(&episode).expect("memory takes everything");
+    }
+    sink.end(&Totals { complete: true, ..Totals::default() }).expect("memory takes everything");
+    String::from_utf8(out).expect("text is UTF-8")
+}
+
+/// The text after a label, unwrapped.
+fn labelled(observations: &[Observation], label: &str) -> String {
+    let text = shown(observations, Options { width: 900, color: false, verbose: false });
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(label));
+    line.unwrap_or_else(|| panic!("no {label} in\n{text}")).trim().to_owned()
+}
+
+fn contest(tasks: Vec<Candidate>, chosen: usize, totalpages: u64) -> String {
+    let chosen = tasks[chosen].clone();
+    let pass =
+        Pass::memcg(1, 10, task(1, "t", 0, CONTAINER), totalpages).scan(tasks).choose(&chosen).kill(&chosen);
+    labelled(&pass.close(Chosen::Task, true).exit(chosen.task.pid, 3).observations, "why")
+}
+
+fn rival(pid: i32, adj: i16, pages: u64, totalpages: u64) -> Candidate {
+    scored(task(pid, "p", adj, CONTAINER), memory(pages, 0), totalpages)
+}
+
+#[test]
+fn no_line_is_wider_than_the_screen() {
+    for (name, observations) in made_up::scenarios() {
+        for width in [60, 80, 100, 132, 200] {
+            for verbose in [false, true] {
+                let text = shown(&observations, Options { width, color: false, verbose });
+                for line in text.lines() {
+                    assert!(line.width() <= width, "{name} at {width}: {line}");
+                    assert!(!line.contains(char::is_control), "{name}: {line:?}");
+                    assert_eq!(line, line.trim_end(), "{name} at {width}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    for (name, observations) in made_up::scenarios() {
+        let options = Options { width: 90, color: false, verbose: true };
+        let plain = shown(&observations, options);
+        let coloured = shown(&observations, Options { color: true, ..options });
+        assert_ne!(plain, coloured);
+        let stripped = anstream::adapter::strip_str(&coloured).to_string();
+        assert_eq!(stripped, plain, "{name}");
+    }
+}
+
+#[test]
+fn why_by_memory() {
+    let tasks = vec![rival(10, 0, 1000, HALF_GIB), rival(11, 0, 50_000, HALF_GIB)];
+    assert_eq!(
+        contest(tasks, 1, HALF_GIB),
+        "highest by 49,123 points (191.9M), all of it memory; with oom_score_adj -375 or less p[10] would have died instead"
+    );
+}
+
+#[test]
+fn why_by_adjustment_against_memory() {
+    let tasks = vec![rival(10, 0, 50_000, HALF_GIB), rival(11, 900, 1000, HALF_GIB)];
+    assert_eq!(
+        contest(tasks, 1, HALF_GIB),
+        "highest by 68,777 points (268.7M), with 191.9M less memory: oom_score_adj 900 against 0; \
+         with oom_score_adj 374 or less p[10] would have died instead"
+    );
+}
+
+#[test]
+fn why_by_memory_against_adjustment() {
+    let tasks = vec![rival(10, 100, 1000, HALF_GIB), rival(11, 0, 50_000, HALF_GIB)];
+    assert_eq!(
+        contest(tasks, 1, HALF_GIB),
+        "highest by 36,023 points (140.7M), 191.9M more memory outweighing oom_score_adj 0 against 100; \
+         with oom_score_adj -275 or less p[10] would have died instead"
+    );
+}
+
+#[test]
+fn a_tie_would_have_gone_to_the_later_one() {
+    let twins = || vec![rival(10, 0, 1000, HALF_GIB), rival(11, 0, 1000, HALF_GIB)];
+    assert_eq!(
+        contest(twins(), 1, HALF_GIB),
+        "tie with p[10] at 1,010 points: the kernel takes the one it looks at last; \
+         with oom_score_adj -1 or less p[10] would have died instead"
+    );
+    // One step of the adjustment is 131 pages: the earlier one dies at a tie only if the other one comes later.
+    let mut apart = twins();
+    apart[1].score = crate::model::observation::Score::Points(1010 + 131);
+    assert!(contest(apart.clone(), 1, HALF_GIB).contains("with oom_score_adj -2 or less"));
+    apart.swap(0, 1);
+    assert!(contest(apart, 0, HALF_GIB).contains("with oom_score_adj -1 or less"));
+}
+
+#[test]
+fn below_four_megabytes_the_adjustment_is_nothing() {
+    let tasks = vec![rival(10, 1000, 100, 900), rival(11, -999, 500, 900)];
+    assert_eq!(
+        contest(tasks, 1, 900),
+        "highest by 401 points (1.6M), all of it memory; oom_score_adj has no effect below 1000 pages"
+    );
+}
+
+#[test]
+fn only_one_could_be_chosen() {
+    assert_eq!(contest(vec![rival(11, 0, 500, HALF_GIB)], 0, HALF_GIB), "the only one that could be chosen");
+    let mut tasks = vec![rival(11, 0, 500, HALF_GIB)];
+    tasks.push(made_up::unkillable(task(12, "d", -1000, CONTAINER), memory(9000, 0)));
+    assert_eq!(contest(tasks, 0, HALF_GIB), "the only one that could be chosen (1 protected by -1000)");
+}
+
+#[test]
+fn nothing_but_minus_thousand_spares_the_far_larger() {
+    let tasks = vec![rival(10, -999, 100, HALF_GIB), rival(11, -998, 131_000, HALF_GIB)];
+    assert!(contest(tasks, 1, HALF_GIB).ends_with("only oom_score_adj -1000 would have spared it"));
+}
+
+#[test]
+fn the_date_is_shown_first_and_when_it_changes() {
+    let pass = |episode, hours: u64| {
+        let ms = hours * 3_600_000;
+        Pass::enter(episode, ms, task(1, "t", 0, CONTAINER), 0xcc0, 0, None)
+            .close(Chosen::Nobody, true)
+            .observations
+    };
+    let text = shown(
+        &[pass(1, 0), pass(2, 1), pass(3, 12)].concat(),
+        Options { width: 120, color: false, verbose: false },
+    );
+    let heads: Vec<&str> =
+        text.lines().filter(|line| line.starts_with('#')).map(|line| &line[..28]).collect();
+    assert_eq!(
+        heads,
+        ["#1  2026-08-14 14:03:00.000 ", "#2  15:03:00.000  global OOM", "#3  2026-08-15 02:03:00.000 "]
+    );
+}
+
+#[test]
+fn words_of_numbers() {
+    assert_eq!(
+        (words::size(0), words::size(1023), words::size(1 << 29)),
+        ("0".into(), "1023B".into(), "512.0M".into())
+    );
+    assert_eq!((words::grouped(-1_234_567), words::grouped(999)), ("-1,234,567".into(), "999".into()));
+    let times = [999, 99_999, 400_000, 9_100_000, 19_000_000, 2_310_000_000].map(words::duration);
+    assert_eq!(times, ["1 µs", "100 µs", "0.4 ms", "9.1 ms", "19 ms", "2.3 s"]);
+}
+
+#[test]
+fn paths_are_cut_in_the_middle_at_names() {
+    let path = "/kubepods.slice/burstable/pod3f0e1c7a/cri-containerd-9a1c.scope";
+    for (room, cut) in [
+        (100, path),
+        (50, "/kubepods.slice/…/cri-containerd-9a1c.scope"),
+        (30, "…/cri-containerd-9a1c.scope"),
+        (16, "…rd-9a1c.scope"),
+    ] {
+        let short = words::path(path, room);
+        assert!(short.width() <= room, "{short}");
+        if room != 16 {
+            assert_eq!(short, cut);
+        }
+    }
+}

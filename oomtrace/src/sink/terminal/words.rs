@@ -1,0 +1,184 @@
+//! Numbers, sizes, times and names as text.
+
+use bytesize::ByteSize;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::model::episode::{Person, Reason};
+use crate::model::observation::Lost;
+use crate::model::{Name, SessionInfo};
+
+/// `411.2M`; zero is `0`.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0 => "0".to_owned(),
+        1..1024 => format!("{bytes}B"),
+        _ => ByteSize::b(bytes).display().iec_short().to_string(),
+    }
+}
+
+/// A size that may be unknown: `?`.
+pub(super) fn size_or_unknown(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "?".to_owned(), size)
+}
+
+/// A number that may be unknown: `?`.
+pub(super) fn or_unknown(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "?".to_owned(), |value| value.to_string())
+}
+
+/// `1 victim`, `2 victims`.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    counted(number, thing, &format!("{thing}s"))
+}
+
+/// The same for words with another plural.
+pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(i128::from(number)), if number == 1 { one } else { many })
+}
+
+/// `97,767`.
+pub(crate) fn grouped(number: i128) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { String::from("-") } else { String::new() };
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `0.4 ms`.
+pub(super) fn duration(ns: u64) -> String {
+    let ms = ns as f64 / 1e6;
+    match ns {
+        0..100_000 => format!("{:.0} µs", ns as f64 / 1e3),
+        100_000..10_000_000 => format!("{ms:.1} ms"),
+        10_000_000..1_000_000_000 => format!("{ms:.0} ms"),
+        _ => format!("{:.1} s", ms / 1e3),
+    }
+}
+
+/// `gunicorn[48121]`.
+pub(super) fn task(person: &Person) -> String {
+    let comm = if person.comm.0.is_empty() { "?".to_owned() } else { person.comm.to_string() };
+    format!("{comm}[{}]", person.pid)
+}
+
+/// Text from outside, made harmless for a terminal.
+pub(super) fn plain(text: &str) -> String {
+    Name::from(text).to_string()
+}
+
+/// Date and time of day on the captured host; without a wall clock, seconds since boot.
+pub(super) fn time(info: &SessionInfo, boot_ns: u64) -> (Option<jiff::civil::Date>, String) {
+    let local = info.unix_ns(boot_ns).and_then(|ns| {
+        let offset = Offset::from_seconds(info.utc_offset_seconds).ok()?;
+        Some(offset.to_datetime(Timestamp::from_nanosecond(ns).ok()?))
+    });
+    match local {
+        // Cut off, not rounded: a time must not show before it has come.
+        Some(local) => {
+            let t = local.time();
+            let text = format!("{:02}:{:02}:{:02}.{:03}", t.hour(), t.minute(), t.second(), t.millisecond());
+            (Some(local.date()), text)
+        }
+        None => (None, format!("boot+{}.{:03}s", boot_ns / 1_000_000_000, boot_ns / 1_000_000 % 1000)),
+    }
+}
+
+/// Date and time on the captured host, with its offset from UTC; without a wall clock, seconds since boot.
+pub(crate) fn date_time(info: &SessionInfo, boot_ns: u64) -> String {
+    match time(info, boot_ns) {
+        (Some(date), time) => {
+            let minutes = info.utc_offset_seconds / 60;
+            let sign = if minutes < 0 { '-' } else { '+' };
+            format!("{date} {time} {sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+        }
+        (None, time) => time,
+    }
+}
+
+/// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look. Whole names
+/// where they fit.
+pub(super) fn path(path: &str, room: usize) -> String {
+    if path.width() <= room {
+        return path.to_owned();
+    }
+    let room = room.saturating_sub(1);
+    let last = path.rfind('/').map_or(path, |slash| &path[slash..]);
+    let tail = if last.width() <= room {
+        // As many more names as leave a third to the beginning.
+        let longer = columns_from_end(path, room - room / 3);
+        let names = longer.find('/').map_or("", |slash| &longer[slash..]);
+        if names.width() > last.width() { names } else { last }
+    } else {
+        columns_from_end(path, room - room / 3)
+    };
+    let mut head = columns(path, room.saturating_sub(tail.width()));
+    if let Some(slash) = head.rfind('/') {
+        head = if slash > 0 { &head[..=slash] } else { "" };
+    }
+    format!("{head}…{tail}")
+}
+
+/// The longest beginning of `text` that fits `room` columns.
+fn columns(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// The longest end of `text` that fits `room` columns.
+fn columns_from_end(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > room {
+            return &text[at + c.len_utf8()..];
+        }
+    }
+    text
+}
+
+/// Why some were not scored, as in "2 protected by -1000".
+pub(super) fn reason(reason: Reason, number: u64) -> String {
+    match reason {
+        Reason::AdjMin => "protected by -1000".into(),
+        Reason::Init => "init".into(),
+        Reason::Kthread if number == 1 => "kernel thread".into(),
+        Reason::Kthread => "kernel threads".into(),
+        Reason::Vfork => "between vfork and exec".into(),
+        Reason::Reaped => "reaped already".into(),
+        Reason::NoMm => "without memory".into(),
+        Reason::NotEligible => "outside the cpuset or memory policy".into(),
+        Reason::Unknown => "for a reason not seen".into(),
+    }
+}
+
+/// Losses by cause, the zeros left out.
+pub(crate) fn losses(lost: &Lost) -> String {
+    let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs } = *lost;
+    [
+        (candidates, "candidate", "the ring was full"),
+        (records, "other record", "the ring was full"),
+        (reads, "field", "reading kernel memory failed"),
+        (victims, "victim", "not followed to the exit, the table was full"),
+        (rejected, "record", "could not be decoded"),
+        (unclosed, "return", "not seen"),
+        (missed_runs, "probe run", "skipped by the kernel"),
+    ]
+    .into_iter()
+    .filter(|(number, _, _)| *number > 0)
+    .map(|(number, what, why)| format!("{} ({why})", count(number, what)))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
