@@ -210,3 +210,6 @@ fn choice(episode: &Episode, report: &Report, differences: &mut Vec<String>) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,10 +116,15 @@ impl Watch {
         Ok(found)
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(self.pid()).context("a process has an id")?;
+        kill_process(pid, signal).context("failed to signal oomtrace")
+    }
+
     /// Ends it with `signal` and returns what it printed.
     pub fn end(mut self, signal: Signal) -> Result<Finished> {
-        let pid = Pid::from_raw(self.pid()).context("a process has an id")?;
-        kill_process(pid, signal).context("failed to signal oomtrace")?;
+        self.signal(signal)?;
         self.finish(PATIENCE)
     }
 

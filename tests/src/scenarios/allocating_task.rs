@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::common::waiting_hog;
+use super::common::{ballast, waiting_hog};
 use crate::harness::cgroup::Cgroup;
 use crate::harness::stage::Stage;
 use crate::harness::sysctl::Sysctl;
@@ -11,6 +11,7 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     // A cgroup without a limit, only for tidying up.
     let cgroup = Cgroup::new("allocating_task")?;
     let mut hog = waiting_hog(&cgroup)?;
+    let _ballast = ballast()?;
     let watch = stage.watch(&[])?;
     let setting = Sysctl::set("vm/oom_kill_allocating_task", "1")?;
     hog.go()?;

@@ -7,6 +7,7 @@ use rustix::mount::{MountFlags, mount};
 
 use crate::harness::cgroup::Cgroup;
 use crate::harness::process::{Launch, Running};
+use crate::harness::sysctl::Sysctl;
 use crate::harness::view::Episode;
 use crate::harness::watch::Lines;
 
@@ -26,6 +27,12 @@ pub(super) fn crowd(cgroup: &Cgroup, count: u32) -> Result<Running> {
     let launch = launch.arg("--file").arg(mapped_file()?);
     let (crowd, _) = launch.inside(cgroup).start_ready()?;
     Ok(crowd)
+}
+
+/// Takes most of the guest's memory away for as long as it is kept: an emulated guest needs long to touch all of it.
+/// Huge pages that nobody uses cost nothing to reserve, and do not change `totalpages`.
+pub(super) fn ballast() -> Result<Sysctl> {
+    Sysctl::set("vm/nr_hugepages", "300")
 }
 
 /// The only episode of `lines`, which lost nothing.

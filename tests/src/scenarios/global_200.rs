@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::common::{crowd, only_episode, waiting_hog};
+use super::common::{ballast, crowd, only_episode, waiting_hog};
 use crate::harness::cgroup::Cgroup;
 use crate::harness::compare::{self, Basis};
 use crate::harness::stage::Stage;
@@ -14,6 +14,7 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     let cgroup = Cgroup::new("global_200")?;
     let _crowd = crowd(&cgroup, 200)?;
     let mut hog = waiting_hog(&cgroup)?;
+    let _ballast = ballast()?;
     let watch = stage.watch(&[])?;
     let tracer = watch.pid();
     hog.go()?;
