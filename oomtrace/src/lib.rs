@@ -6,12 +6,14 @@
 pub mod assemble;
 pub mod badness;
 pub mod cli;
+pub mod decode;
 pub mod exit;
 pub mod filter;
 pub mod model;
 pub mod pipeline;
 pub mod session;
 pub mod sink;
+pub mod source;
 
 // Made-up sessions are shared with the integration tests, which know the crate by its name.
 #[cfg(test)]

@@ -1,0 +1,352 @@
+//! Records on the ring.
+//!
+//! Each begins with a [`Header`]; `len` covers the whole record and is a multiple of 8. An unknown kind is skipped by its
+//! length. Sizes of memory are in pages unless the name says otherwise.
+
+/// Bytes in `task_struct.comm`.
+pub const COMM_LEN: usize = 16;
+/// Bytes kept of a cgroup's name: `NAME_MAX` and its NUL.
+pub const CGROUP_NAME_LEN: usize = 256;
+/// Bytes kept of the kernel's message in `oom_kill_process`.
+pub const MESSAGE_LEN: usize = 64;
+/// Candidates in one batch. Aborted scans shorter than this cost nothing on the ring.
+pub const BATCH: usize = 512;
+/// Levels of the limiter chain that are captured.
+pub const MAX_LEVELS: u32 = 24;
+
+/// Kinds of records.
+pub mod kind {
+    /// [`super::Opened`]
+    pub const OPENED: u16 = 1;
+    /// [`super::CgroupNode`]
+    pub const CGROUP: u16 = 2;
+    /// [`super::MemcgLevel`]
+    pub const MEMCG_LEVEL: u16 = 3;
+    /// [`super::BatchHeader`], followed by candidates
+    pub const CANDIDATES: u16 = 4;
+    /// [`super::Choice`]
+    pub const CHOICE: u16 = 5;
+    /// [`super::Kill`]
+    pub const KILL: u16 = 6;
+    /// [`super::Signal`]
+    pub const SIGNAL: u16 = 7;
+    /// [`super::TaskEvent`]: `mark_oom_victim()`
+    pub const MARKED: u16 = 8;
+    /// [`super::Reaper`]
+    pub const REAPER: u16 = 9;
+    /// [`super::TaskEvent`]: the last thread of a victim is exiting
+    pub const EXITED: u16 = 10;
+    /// [`super::TaskEvent`]: `exit_oom_victim()`
+    pub const RELEASED: u16 = 11;
+    /// [`super::Closed`]
+    pub const CLOSED: u16 = 12;
+}
+
+/// Begins every record. 24 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// One of [`kind`].
+    pub kind: u16,
+    /// Zero.
+    pub reserved: u16,
+    /// Bytes of the record, this header included.
+    pub len: u32,
+    /// `bpf_ktime_get_boot_ns()`.
+    pub boot_ns: u64,
+    /// Number of the pass through `out_of_memory()` since the programs were loaded, from 1; 0 outside any.
+    pub episode: u64,
+}
+
+/// Facts about a task, as bits of [`Task::flags`].
+pub mod flag {
+    /// `PF_KTHREAD`
+    pub const KTHREAD: u16 = 1 << 0;
+    /// `oom_control.chosen` was this task right after its evaluation
+    pub const CHOSEN: u16 = 1 << 1;
+    /// `signal->oom_mm` was set
+    pub const VICTIM: u16 = 1 << 2;
+    /// `MMF_OOM_SKIP` was set on its mm
+    pub const OOM_SKIP: u16 = 1 << 3;
+    /// between vfork and exec
+    pub const VFORK: u16 = 1 << 4;
+    /// `signal->oom_flag_origin`
+    pub const ORIGIN: u16 = 1 << 5;
+    /// `PF_EXITING`
+    pub const EXITING: u16 = 1 << 6;
+    /// `oom_evaluate_task` returned 1
+    pub const ABORTED_SCAN: u16 = 1 << 7;
+    /// a read of kernel memory failed: what was read is zero where it is not known
+    pub const READ_FAILED: u16 = 1 << 8;
+    /// no thread of the process has an mm
+    pub const NO_MM: u16 = 1 << 9;
+    /// `points` holds what the scorer returned; the only bit that is not part of an observation's flags
+    pub const SCORED: u16 = 1 << 15;
+}
+
+/// A task and its memory: a candidate, the chosen one, a victim. 96 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Return value of `oom_badness()`; `i64::MIN` is the kernel's "not killable". 0 without [`flag::SCORED`].
+    pub points: i64,
+    /// `MM_FILEPAGES`, pages; [`crate::UNKNOWN_U64`] without an mm, as all the sizes below. The counters are as the kernel
+    /// has them: they can be a little below zero, which the kernel takes for 0.
+    pub rss_file: u64,
+    /// `MM_ANONPAGES`, pages.
+    pub rss_anon: u64,
+    /// `MM_SWAPENTS`.
+    pub swapents: u64,
+    /// `MM_SHMEMPAGES`, pages.
+    pub rss_shmem: u64,
+    /// `mm_struct.pgtables_bytes`, bytes.
+    pub pgtables_bytes: u64,
+    /// `mm_struct.total_vm`, pages.
+    pub total_vm: u64,
+    /// kernfs id of its memory cgroup; [`crate::UNKNOWN_U64`] when not known.
+    pub memcg: u64,
+    /// `task_struct.tgid`.
+    pub tgid: i32,
+    /// `task_struct.pid` of the thread whose mm was read, or of the task itself without one.
+    pub tid: i32,
+    /// `real_cred->uid`; [`crate::UNKNOWN_U32`] when not known.
+    pub uid: u32,
+    /// `signal->oom_score_adj`; [`crate::UNKNOWN_I16`] when not known.
+    pub oom_score_adj: i16,
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// NUL-terminated, zeros after the NUL.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// `out_of_memory()` entry; the trigger is `current`. 24 + 96 + 24 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Kind [`kind::OPENED`].
+    pub header: Header,
+    /// `current`.
+    pub trigger: Task,
+    /// kernfs id of the limiting cgroup; 0 for a global OOM; [`crate::UNKNOWN_U64`] when it has a memcg that could
+    /// not be read.
+    pub memcg: u64,
+    /// `oom_control.gfp_mask`.
+    pub gfp_mask: u32,
+    /// `oom_control.order`; [`crate::UNKNOWN_I32`] when it could not be read.
+    pub order: i32,
+    /// 1 when `gfp_mask` could be read.
+    pub gfp_mask_known: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// The name of a cgroup. 24 + 16 + 256 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CgroupNode {
+    /// Kind [`kind::CGROUP`].
+    pub header: Header,
+    /// `kernfs_node.id`.
+    pub id: u64,
+    /// Its parent's; 0 for the root.
+    pub parent: u64,
+    /// `kernfs_node.name`, zeros after the NUL.
+    pub name: [u8; CGROUP_NAME_LEN],
+}
+
+/// One level of the limiter chain. 24 + 56 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemcgLevel {
+    /// Kind [`kind::MEMCG_LEVEL`].
+    pub header: Header,
+    /// kernfs id; [`crate::UNKNOWN_U64`] when it could not be read.
+    pub cgroup: u64,
+    /// `memory.usage`, pages; all sizes are [`crate::UNKNOWN_U64`] when not known.
+    pub usage: u64,
+    /// `memory.max`, pages; `page_counter_max` for no limit.
+    pub max: u64,
+    /// `memory.high`, pages; likewise.
+    pub high: u64,
+    /// `swap.usage`, pages.
+    pub swap_usage: u64,
+    /// `swap.max`, pages.
+    pub swap_max: u64,
+    /// 0 for the limiting cgroup, 1 for its parent, and so on.
+    pub level: u32,
+    /// 1 when a size could not be read: none of them is known then.
+    pub read_failed: u32,
+}
+
+/// Begins a batch of candidates; `count` [`Task`]s follow. 24 + 8 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// Kind [`kind::CANDIDATES`].
+    pub header: Header,
+    /// Position of the first one in the scan, from 0.
+    pub first: u32,
+    /// How many follow.
+    pub count: u32,
+}
+
+/// `oom_kill_process()` entry. 24 + 96 + 24 + 64 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Kind [`kind::CHOICE`].
+    pub header: Header,
+    /// `oom_control.chosen`.
+    pub chosen: Task,
+    /// `oom_control.chosen_points`; `i64::MIN` when it could not be read.
+    pub chosen_points: i64,
+    /// `oom_control.totalpages`, or [`crate::UNKNOWN_U64`].
+    pub totalpages: u64,
+    /// `oom_control.constraint`, or [`crate::UNKNOWN_U32`].
+    pub constraint: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// The kernel's message, zeros after the NUL.
+    pub message: [u8; MESSAGE_LEN],
+}
+
+/// `__oom_kill_process()` entry. 24 + 96 + 64 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// Kind [`kind::KILL`].
+    pub header: Header,
+    /// The process about to be killed.
+    pub victim: Task,
+    /// The kernel's message, zeros after the NUL.
+    pub message: [u8; MESSAGE_LEN],
+}
+
+/// SIGKILL sent from inside an episode. 24 + 24 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Kind [`kind::SIGNAL`].
+    pub header: Header,
+    /// Thread id that it is addressed to.
+    pub tid: i32,
+    /// `TRACE_SIGNAL_*`, or [`crate::UNKNOWN_I32`].
+    pub result: i32,
+    /// Name, zeros after the NUL.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// Something happened to a task. 24 + 24 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskEvent {
+    /// Kind [`kind::MARKED`], [`kind::EXITED`] or [`kind::RELEASED`].
+    pub header: Header,
+    /// `task_struct.tgid`.
+    pub tgid: i32,
+    /// `task_struct.pid`.
+    pub tid: i32,
+    /// `task_struct.comm`, zeros after the NUL.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// Stages of the reaper.
+pub mod reaper {
+    /// `oom:wake_reaper`
+    pub const WAKE: u32 = 0;
+    /// `oom:start_task_reaping`
+    pub const START: u32 = 1;
+    /// `oom:finish_task_reaping`
+    pub const FINISH: u32 = 2;
+    /// `oom:skip_task_reaping`
+    pub const SKIP: u32 = 3;
+}
+
+/// A tracepoint of the reaper. 24 + 8 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaper {
+    /// Kind [`kind::REAPER`].
+    pub header: Header,
+    /// Thread id of the marked thread.
+    pub tid: i32,
+    /// One of [`reaper`].
+    pub stage: u32,
+}
+
+/// How the scan ended.
+pub mod chosen {
+    /// `oom_control.chosen` is NULL
+    pub const NOBODY: u32 = 0;
+    /// a task
+    pub const TASK: u32 = 1;
+    /// all ones: aborted
+    pub const ABORTED: u32 = 2;
+}
+
+/// `out_of_memory()` return. 24 + 24 + 48 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Kind [`kind::CLOSED`].
+    pub header: Header,
+    /// `oom_control.totalpages`; 0 when the scan never began (the kernel sets at least 1), or [`crate::UNKNOWN_U64`].
+    pub totalpages: u64,
+    /// Boot time of the first evaluation, 0 if there was none.
+    pub first_evaluated_ns: u64,
+    /// Boot time of the last evaluation, 0 if there was none.
+    pub last_evaluated_ns: u64,
+    /// `oom_control.constraint`, or [`crate::UNKNOWN_U32`].
+    pub constraint: u32,
+    /// One of [`chosen`], or [`crate::UNKNOWN_U32`].
+    pub chosen: u32,
+    /// 0 or 1: the return value.
+    pub returned: u32,
+    /// Calls of `oom_evaluate_task()`.
+    pub evaluated: u32,
+    /// Calls among them with a score.
+    pub scored: u32,
+    /// For an aborted scan: tgid of the victim that it waits for; otherwise 0.
+    pub blocker: i32,
+    /// Candidates that the ring had no room for.
+    pub lost_candidates: u32,
+    /// Other records of this episode that the ring had no room for.
+    pub lost_records: u32,
+    /// Reads of kernel memory that failed.
+    pub failed_reads: u32,
+    /// Victims that the table had no room for.
+    pub lost_victims: u32,
+    /// Earlier episodes whose end was not seen.
+    pub unclosed: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Causes of loss outside of episodes: indexes of the `LOSS` map, one `u64` each, summed over all of the session.
+pub mod loss {
+    /// A record outside an episode that the ring had no room for.
+    pub const RECORDS: u32 = 0;
+    /// The closing record itself did not fit: the losses of that episode are added here too.
+    pub const CLOSING: u32 = 1;
+    /// Candidates of episodes whose closing record did not fit.
+    pub const CANDIDATES: u32 = 2;
+    /// How many there are.
+    pub const COUNT: u32 = 3;
+}
+
+const _: () = {
+    assert!(size_of::<Header>() == 24);
+    assert!(size_of::<Task>() == 96);
+    assert!(size_of::<Opened>() == 24 + 96 + 24);
+    assert!(size_of::<CgroupNode>() == 24 + 16 + CGROUP_NAME_LEN);
+    assert!(size_of::<MemcgLevel>() == 24 + 56);
+    assert!(size_of::<BatchHeader>() == 32);
+    assert!(size_of::<Choice>() == 24 + 96 + 24 + MESSAGE_LEN);
+    assert!(size_of::<Kill>() == 24 + 96 + MESSAGE_LEN);
+    assert!(size_of::<Signal>() == 24 + 24);
+    assert!(size_of::<TaskEvent>() == 24 + 24);
+    assert!(size_of::<Reaper>() == 24 + 8);
+    assert!(size_of::<Closed>() == 24 + 24 + 48);
+    assert!(core::mem::offset_of!(Task, comm) == 80);
+    assert!(core::mem::offset_of!(Closed, constraint) == 48);
+};

@@ -1,0 +1,64 @@
+//! Getting records onto the ring, and counting those that do not fit.
+//!
+//! Nothing wakes the consumer from inside an episode: some kernels reschedule within the scan, and the consumer would then
+//! run while the OOM lock is held. The record that closes an episode wakes it, and so do the rare ones outside.
+
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use oomtrace_common::record::Header;
+
+use crate::maps::{LOSS, RING};
+
+/// `BPF_RB_NO_WAKEUP`
+pub(crate) const NO_WAKEUP: u64 = 1;
+/// `BPF_RB_FORCE_WAKEUP`
+pub(crate) const FORCE_WAKEUP: u64 = 2;
+/// `BPF_RB_AVAIL_DATA`
+const AVAIL_DATA: u64 = 0;
+
+/// Now, as records have it.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// A header for a record of type `T`.
+#[inline(always)]
+pub(crate) fn header<T>(kind: u16, episode: u64) -> Header {
+    Header { kind, reserved: 0, len: size_of::<T>() as u32, boot_ns: now(), episode }
+}
+
+/// Reserves a record, has the block write all of it through the name given, and submits it. False: the ring had no room.
+///
+/// The block must write every byte: the memory holds what earlier records left there. A macro, not a function with a
+/// closure: closures become functions of their own, which older verifiers cope badly with (see `scan::flush`).
+macro_rules! emit {
+    ($record:ident: $type:ty, $flags:expr, $fill:block) => {
+        match $crate::maps::RING.reserve::<$type>(0) {
+            Some(mut entry) => {
+                let $record: *mut $type = entry.as_mut_ptr();
+                $fill
+                entry.submit($flags);
+                true
+            }
+            None => false,
+        }
+    };
+}
+pub(crate) use emit;
+
+/// Bytes on the ring that the consumer has not read.
+#[inline(always)]
+pub(crate) fn unread() -> u64 {
+    RING.query(AVAIL_DATA)
+}
+
+/// Adds to one of the loss counters in [`oomtrace_common::record::loss`].
+#[inline(always)]
+pub(crate) fn count_loss(index: u32, n: u64) {
+    if let Some(counter) = LOSS.get_ptr_mut(index) {
+        // SAFETY: a valid pointer to this CPU's counter; a preempting increment could be lost on kernels that preempt
+        // inside programs, which none up to 7.3 does.
+        unsafe { *counter += n };
+    }
+}

@@ -1,0 +1,173 @@
+//! One pass through `out_of_memory()`: its state, its beginning and its end.
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task};
+use oomtrace_common::{
+    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    config::ABSENT,
+    record::{Closed, Opened, chosen, kind, loss},
+};
+
+use crate::{
+    emit::{FORCE_WAKEUP, NO_WAKEUP, count_loss, emit, header},
+    globals::off,
+    maps::STATE,
+    memcg,
+    read::{Errors, copy, pointer, read},
+    scan, task,
+};
+
+/// The running episode. Written by its owner only.
+#[repr(C)]
+pub(crate) struct State {
+    /// `bpf_get_current_pid_tgid()` of the thread inside `out_of_memory()`, 0 when there is none.
+    pub(crate) owner: u64,
+    /// Number of the episode.
+    pub(crate) episode: u64,
+    /// Its `oom_control`, on the caller's stack: valid until the caller of `out_of_memory()` goes on.
+    pub(crate) oc: u64,
+    /// The task under evaluation, for return probes that do not see arguments.
+    pub(crate) task: u64,
+    /// What the scorer returned for it, if `points_valid`.
+    pub(crate) points: i64,
+    /// Result of the last search for a thread with an mm: the thread, and the mm, 0 if there is none.
+    pub(crate) thread: u64,
+    pub(crate) mm: u64,
+    /// The css last asked for, and its cgroup's id.
+    pub(crate) last_css: u64,
+    pub(crate) last_css_id: u64,
+    /// Boot time of the first evaluation and of the choice.
+    pub(crate) first_evaluated_ns: u64,
+    pub(crate) last_evaluated_ns: u64,
+    /// The scorer reported on the task under evaluation.
+    pub(crate) points_valid: u32,
+    pub(crate) evaluated: u32,
+    pub(crate) scored: u32,
+    /// Candidates waiting in the batch, and the position of its first.
+    pub(crate) batch_count: u32,
+    pub(crate) batch_first: u32,
+    pub(crate) lost_candidates: u32,
+    pub(crate) lost_records: u32,
+    pub(crate) failed_reads: u32,
+    pub(crate) lost_victims: u32,
+    pub(crate) unclosed: u32,
+    /// tgid of the victim that aborted the scan.
+    pub(crate) blocker: i32,
+    pub(crate) reserved: u32,
+}
+
+/// The state, if this thread is inside `out_of_memory()`.
+#[inline(always)]
+pub(crate) fn owned() -> Option<*mut State> {
+    let state = STATE.get_ptr_mut(0)?;
+    // SAFETY: a valid pointer to the map's only element. Another thread may write `owner` meanwhile, but never this
+    // thread's number.
+    if unsafe { (*state).owner } == bpf_get_current_pid_tgid() { Some(state) } else { None }
+}
+
+/// `out_of_memory(oc)` was entered.
+#[inline(always)]
+pub(crate) fn open(oc: u64) {
+    let Some(state) = STATE.get_ptr_mut(0) else { return };
+    // SAFETY: a valid pointer to the map's only element; `oom_lock`, which the caller of `out_of_memory()` holds, keeps
+    // every other writer out.
+    unsafe {
+        // An owner is left over when the return probe of an earlier episode was skipped.
+        let unclosed = u32::from((*state).owner != 0);
+        (*state).owner = bpf_get_current_pid_tgid();
+        (*state).episode += 1;
+        (*state).oc = oc;
+        (*state).task = 0;
+        (*state).points = 0;
+        (*state).last_css = 0;
+        (*state).last_css_id = 0;
+        (*state).first_evaluated_ns = 0;
+        (*state).last_evaluated_ns = 0;
+        (*state).points_valid = 0;
+        (*state).evaluated = 0;
+        (*state).scored = 0;
+        (*state).batch_count = 0;
+        (*state).batch_first = 0;
+        (*state).lost_candidates = 0;
+        (*state).lost_records = 0;
+        (*state).failed_reads = 0;
+        (*state).lost_victims = 0;
+        (*state).unclosed = unclosed;
+        (*state).blocker = 0;
+    }
+    // SAFETY: as above.
+    let episode = unsafe { (*state).episode };
+    let memcg = pointer(oc, off!(oc_memcg));
+    let sent = emit!(record: Opened, NO_WAKEUP, {
+        let mut errors = Errors::NONE;
+        // SAFETY: `record` is a whole reserved record, all of which is written; the helper has no preconditions.
+        unsafe {
+            (*record).header = header::<Opened>(kind::OPENED, episode);
+            (*record).trigger.points = 0;
+            task::fill(&raw mut (*record).trigger, bpf_get_current_task(), state);
+            copy(&raw mut (*record).gfp_mask, oc, off!(oc_gfp_mask), 0, &mut errors);
+            copy(&raw mut (*record).order, oc, off!(oc_order), UNKNOWN_I32, &mut errors);
+            (*record).gfp_mask_known = u32::from(!errors.any() && off!(oc_gfp_mask) != ABSENT);
+            (*record).reserved = 0;
+            (*record).memcg = 0;
+            if memcg != 0 {
+                (*record).memcg = memcg::named_id(memcg, state);
+            }
+        }
+    });
+    if !sent {
+        // SAFETY: as above.
+        unsafe { (*state).lost_records += 1 };
+    }
+    if memcg != 0 {
+        memcg::send_chain(memcg, episode, state);
+    }
+}
+
+/// `out_of_memory()` returned `returned` (only the lowest byte of a `bool` is meaningful).
+#[inline(always)]
+pub(crate) fn close(returned: u64) {
+    let Some(state) = owned() else { return };
+    // SAFETY: this thread owns the state; `oc` is on the stack of a caller that has not gone on yet.
+    let oc = unsafe { (*state).oc };
+    let best = pointer(oc, off!(oc_chosen));
+    let how = match best {
+        0 => chosen::NOBODY,
+        u64::MAX => chosen::ABORTED,
+        _ => chosen::TASK,
+    };
+    if how == chosen::ABORTED {
+        scan::drop_pending(state);
+    } else {
+        scan::flush(state);
+    }
+    let sent = emit!(record: Closed, FORCE_WAKEUP, {
+        // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
+        unsafe {
+            (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);
+            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
+            (*record).first_evaluated_ns = (*state).first_evaluated_ns;
+            (*record).last_evaluated_ns = (*state).last_evaluated_ns;
+            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
+            (*record).chosen = how;
+            (*record).returned = u32::from(returned & 0xff != 0);
+            (*record).evaluated = (*state).evaluated;
+            (*record).scored = (*state).scored;
+            (*record).blocker = (*state).blocker;
+            (*record).lost_candidates = (*state).lost_candidates;
+            (*record).lost_records = (*state).lost_records;
+            (*record).failed_reads = (*state).failed_reads;
+            (*record).lost_victims = (*state).lost_victims;
+            (*record).unclosed = (*state).unclosed;
+            (*record).reserved = 0;
+        }
+    });
+    // SAFETY: this thread owns the state until it gives it up here.
+    unsafe {
+        if !sent {
+            count_loss(loss::CLOSING, 1);
+            count_loss(loss::RECORDS, u64::from((*state).lost_records));
+            count_loss(loss::CANDIDATES, u64::from((*state).lost_candidates));
+        }
+        (*state).owner = 0;
+    }
+}

@@ -1,0 +1,229 @@
+//! The choice and what follows it: kills, signals, marks, reaping, exits.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task},
+    programs::TracePointContext,
+};
+use oomtrace_common::{
+    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    config::ABSENT,
+    record::{COMM_LEN, Choice, Kill, Reaper, Signal, TaskEvent, flag, kind, loss},
+};
+
+use crate::{
+    emit::{FORCE_WAKEUP, NO_WAKEUP, count_loss, emit, header, now},
+    episode::{self, State},
+    globals::off,
+    maps::VICTIMS,
+    read::{Errors, copy_str, pointer, read, zero},
+    scan, task,
+};
+
+/// `oom_kill_process(oc, message)` was entered: the choice is made. Candidates go out first, so that they are there when
+/// the rest is.
+#[inline(always)]
+pub(crate) fn choose(oc: u64, message: u64) {
+    let Some(state) = episode::owned() else { return };
+    // SAFETY: this thread owns the state.
+    let episode = unsafe {
+        if (*state).evaluated != 0 {
+            (*state).last_evaluated_ns = now();
+        }
+        (*state).episode
+    };
+    scan::flush(state);
+    let sent = emit!(record: Choice, NO_WAKEUP, {
+        let chosen = pointer(oc, off!(oc_chosen));
+        // SAFETY: `record` is a whole reserved record, all of which is written.
+        unsafe {
+            (*record).header = header::<Choice>(kind::CHOICE, episode);
+            whole(&raw mut (*record).chosen, chosen, state);
+            (*record).chosen_points = read(oc, off!(oc_chosen_points), i64::MIN, &mut { Errors::NONE });
+            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
+            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
+            (*record).reserved = 0;
+            zero(&raw mut (*record).message);
+            copy_str(&raw mut (*record).message, message);
+        }
+    });
+    count_if_lost(sent, state);
+}
+
+/// `__oom_kill_process(victim, message)` was entered.
+#[inline(always)]
+pub(crate) fn kill(victim: u64, message: u64) {
+    let Some(state) = episode::owned() else { return };
+    // SAFETY: this thread owns the state.
+    let episode = unsafe { (*state).episode };
+    watch_for_exit(tgid(victim), state);
+    let sent = emit!(record: Kill, NO_WAKEUP, {
+        // SAFETY: `record` is a whole reserved record, all of which is written.
+        unsafe {
+            (*record).header = header::<Kill>(kind::KILL, episode);
+            whole(&raw mut (*record).victim, victim, state);
+            zero(&raw mut (*record).message);
+            copy_str(&raw mut (*record).message, message);
+        }
+    });
+    count_if_lost(sent, state);
+}
+
+/// `mark_oom_victim(task)` was entered.
+#[inline(always)]
+pub(crate) fn mark(task: u64) {
+    let Some(state) = episode::owned() else { return };
+    watch_for_exit(tgid(task), state);
+    // SAFETY: this thread owns the state.
+    let episode = unsafe { (*state).episode };
+    let sent = emit_task_event(kind::MARKED, task, episode, NO_WAKEUP);
+    count_if_lost(sent, state);
+}
+
+/// `signal:signal_generate`: a signal is being sent by this thread. Sent from inside an episode, SIGKILL is the OOM
+/// killer's: it shows processes that share a victim's mm, which nothing else does.
+#[inline(always)]
+pub(crate) fn signal(ctx: &TracePointContext) {
+    const SIGKILL: i32 = 9;
+    let Some(state) = episode::owned() else { return };
+    if field::<i32>(ctx, off!(tp_signal_sig)) != Some(SIGKILL) {
+        return;
+    }
+    let Some(tid) = field::<i32>(ctx, off!(tp_signal_pid)) else { return };
+    // SAFETY: this thread owns the state.
+    let episode = unsafe { (*state).episode };
+    // The OOM killer addresses processes; the id is the leader's, or that of the thread that still had the mm, and then
+    // the kill and the mark have named the process.
+    watch_for_exit(tid as u32, state);
+    let sent = emit!(record: Signal, NO_WAKEUP, {
+        // SAFETY: `record` is a whole reserved record, all of which is written.
+        unsafe {
+            (*record).header = header::<Signal>(kind::SIGNAL, episode);
+            (*record).tid = tid;
+            (*record).result = field::<i32>(ctx, off!(tp_signal_result)).unwrap_or(UNKNOWN_I32);
+            zero::<COMM_LEN>(&raw mut (*record).comm);
+            if off!(tp_signal_comm) != ABSENT {
+                copy_str(&raw mut (*record).comm, ctx.as_ptr() as u64 + u64::from(off!(tp_signal_comm)));
+            }
+        }
+    });
+    count_if_lost(sent, state);
+}
+
+/// `exit_oom_victim()` was entered: the current task, which was marked, has let go of its address space.
+#[inline(always)]
+pub(crate) fn released() {
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    // SAFETY: a valid pointer or none; values are never changed in place. The helper has no preconditions.
+    let (episode, task) =
+        unsafe { (VICTIMS.get_ptr(tgid).map_or(0, |episode| *episode), bpf_get_current_task()) };
+    if !emit_task_event(kind::RELEASED, task, episode, FORCE_WAKEUP) {
+        count_loss(loss::RECORDS, 1);
+    }
+}
+
+/// `sched:sched_process_exit`: a thread is exiting. Reported for the last thread of a victim.
+#[inline(always)]
+pub(crate) fn exiting() {
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let Some(episode) = VICTIMS.get_ptr(tgid) else { return };
+    // SAFETY: a valid pointer to a map value, never changed in place; the helper has no preconditions.
+    let (episode, task) = unsafe { (*episode, bpf_get_current_task()) };
+    let signal = pointer(task, off!(task_signal));
+    if read::<i32>(signal, off!(signal_live), 0, &mut { Errors::NONE }) > 0 {
+        return;
+    }
+    // Two last threads may both see no live one; removing succeeds once.
+    if VICTIMS.remove(tgid).is_err() {
+        return;
+    }
+    if !emit_task_event(kind::EXITED, task, episode, FORCE_WAKEUP) {
+        count_loss(loss::RECORDS, 1);
+    }
+}
+
+/// One of the reaper's tracepoints; `offset` is that of its `pid`.
+#[inline(always)]
+pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
+    let Some(tid) = field::<i32>(ctx, offset) else { return };
+    let sent = emit!(record: Reaper, FORCE_WAKEUP, {
+        // SAFETY: `record` is a whole reserved record, all of which is written.
+        unsafe {
+            (*record).header = header::<Reaper>(kind::REAPER, 0);
+            (*record).tid = tid;
+            (*record).stage = stage;
+        }
+    });
+    if !sent {
+        count_loss(loss::RECORDS, 1);
+    }
+}
+
+/// A task with nothing left out: its protections too. No score belongs to it.
+///
+/// # Safety
+/// As for [`task::fill`].
+#[inline(always)]
+unsafe fn whole(out: *mut oomtrace_common::record::Task, task: u64, state: *mut State) {
+    // SAFETY: the caller vouches for `out` and `state`.
+    unsafe {
+        (*out).points = 0;
+        let mm = task::fill(out, task, state);
+        (*out).flags |= task::protections(task, mm) & !flag::SCORED;
+    }
+}
+
+/// The process id of a task; 0 if it cannot be read.
+#[inline(always)]
+fn tgid(task: u64) -> u32 {
+    read(task, off!(task_tgid), 0, &mut { Errors::NONE })
+}
+
+/// A field of a tracepoint's record.
+#[inline(always)]
+fn field<T: Copy>(ctx: &TracePointContext, offset: u32) -> Option<T> {
+    if offset == ABSENT {
+        return None;
+    }
+    // SAFETY: the offset comes from the tracepoint's own format; the helper checks the address.
+    unsafe { ctx.read_at::<T>(offset as usize) }.ok()
+}
+
+/// Has [`exiting`] report the end of this process. Keeps the first episode that killed it.
+#[inline(always)]
+fn watch_for_exit(tgid: u32, state: *mut State) {
+    const BPF_NOEXIST: u64 = 1;
+    const EEXIST: i32 = -17;
+    // SAFETY: this thread owns the state.
+    unsafe {
+        let episode = (*state).episode;
+        if let Err(error) = VICTIMS.insert(tgid, episode, BPF_NOEXIST)
+            && error != EEXIST
+        {
+            (*state).lost_victims += 1;
+        }
+    }
+}
+
+/// Emits a [`TaskEvent`] about `task`.
+#[inline(always)]
+fn emit_task_event(kind: u16, task: u64, episode: u64, flags: u64) -> bool {
+    emit!(record: TaskEvent, flags, {
+        // SAFETY: `record` is a whole reserved record, all of which is written.
+        unsafe {
+            (*record).header = header::<TaskEvent>(kind, episode);
+            (*record).tgid = tgid(task) as i32;
+            (*record).tid = read(task, off!(task_pid), 0, &mut { Errors::NONE });
+            task::comm(&raw mut (*record).comm, task);
+        }
+    })
+}
+
+/// Counts a record of the episode that the ring did not take.
+#[inline(always)]
+fn count_if_lost(sent: bool, state: *mut State) {
+    if !sent {
+        // SAFETY: this thread owns the state.
+        unsafe { (*state).lost_records += 1 };
+    }
+}

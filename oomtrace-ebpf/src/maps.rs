@@ -1,0 +1,43 @@
+//! The maps. Sizes that depend on the machine (the ring's) are set by the loader.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+};
+use oomtrace_common::record::{BATCH, BatchHeader, Task, loss};
+
+use crate::episode::State;
+
+/// Everything goes to user space over this one.
+#[map]
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// The running episode. One element: `oom_lock` admits one at a time.
+#[map]
+pub(crate) static STATE: Array<State> = Array::with_max_entries(1, 0);
+
+/// Candidates of the running episode wait here until the batch is full or the choice is made, and are dropped when the
+/// scan is aborted: an aborted scan then costs no room on the ring, and a scored task costs no call into the ring.
+#[repr(C)]
+pub(crate) struct Batch {
+    /// Header of the record.
+    pub(crate) header: BatchHeader,
+    /// The candidates.
+    pub(crate) tasks: [Task; BATCH],
+}
+
+/// The batch. Only the owner of the episode touches it.
+#[map]
+pub(crate) static PENDING: Array<Batch> = Array::with_max_entries(1, 0);
+
+/// Processes being killed: tgid to the episode that kills them. Removed when the last thread exits.
+#[map]
+pub(crate) static VICTIMS: HashMap<u32, u64> = HashMap::with_max_entries(16384, 0);
+
+/// kernfs ids whose name user space has been told.
+#[map]
+pub(crate) static NAMED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16384, 0);
+
+/// Losses that no episode's closing record can carry.
+#[map]
+pub(crate) static LOSS: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss::COUNT, 0);

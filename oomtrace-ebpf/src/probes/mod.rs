@@ -1,0 +1,15 @@
+//! The hooks, one file each. Names of programs are `<function>_<how>`; the loader builds them from its table.
+//!
+//! In an fexit program the return value follows the arguments in the context, on every kernel that has fexit; the helper
+//! `bpf_get_func_ret` came only with 5.17.
+
+mod exit_oom_victim;
+mod mark_oom_victim;
+mod oom_badness;
+mod oom_evaluate_task;
+mod oom_kill_process;
+mod oom_kill_process_inner;
+mod out_of_memory;
+mod reaper;
+mod sched_process_exit;
+mod signal_generate;

@@ -1,0 +1,248 @@
+//! Record bytes to observations: a pure function, the only reader of the wire layout besides the loader.
+//!
+//! Every field is copied out by value at its offset; lengths are checked before use; what the wire marks as not available
+//! becomes `None`. Unknown kinds are reported as such, so that the caller can count and skip them. Nothing panics.
+
+mod bytes;
+mod task;
+
+use oomtrace_common::{
+    UNKNOWN_U32,
+    record::{self as wire, chosen, kind, reaper},
+};
+
+use self::{
+    bytes::{Fields, counter, known_i32, known_u64},
+    task::{candidate, trigger},
+};
+use crate::model::{
+    Name,
+    observation::{
+        Candidates, CgroupNode, Choice, Chosen, Closed, Constraint, Exited, Kill, Lost, Marked, MemcgLevel,
+        Observation, Opened, Reaper, ReaperStage, Signal, Stamp,
+    },
+};
+
+/// Why a record was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The record ends before its header, or before what its kind requires.
+    #[error("record of kind {kind} is too short: {len} bytes")]
+    Short {
+        /// Kind, 0 if even that is missing.
+        kind: u16,
+        /// Bytes there are.
+        len: usize,
+    },
+    /// The length in the header is not that of the record.
+    #[error("record of kind {kind} says it has {said} bytes and has {len}")]
+    Length {
+        /// Kind.
+        kind: u16,
+        /// What the header says.
+        said: u32,
+        /// Bytes there are.
+        len: usize,
+    },
+    /// A kind that this version does not know.
+    #[error("unknown kind of record: {0}")]
+    Kind(u16),
+    /// A field has a value that its kind does not allow.
+    #[error("record of kind {kind}: {field} is {value}")]
+    Value {
+        /// Kind.
+        kind: u16,
+        /// Field.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+    },
+}
+
+/// Decodes one record. `page_counter_max` is this kernel's "no limit", in pages.
+///
+/// # Errors
+/// When the bytes are not a record of a known kind; the caller counts and goes on with the next one.
+pub fn decode(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError> {
+    let fields = Fields::new(record);
+    let header = fields.header()?;
+    let at = Stamp { boot_ns: header.boot_ns, episode: header.episode };
+    let fields = fields.of_kind(header.kind);
+    match header.kind {
+        kind::OPENED => opened(&fields, at),
+        kind::CGROUP => cgroup(&fields),
+        kind::MEMCG_LEVEL => memcg_level(&fields, at, page_counter_max),
+        kind::CANDIDATES => candidates(&fields, at),
+        kind::CHOICE => choice(&fields, at),
+        kind::KILL => Ok(Observation::Kill(Kill {
+            at,
+            victim: candidate(&fields, core::mem::offset_of!(wire::Kill, victim))?,
+            message: message(&fields, core::mem::offset_of!(wire::Kill, message))?,
+        })),
+        kind::SIGNAL => Ok(Observation::Signal(Signal {
+            at,
+            tid: fields.i32(core::mem::offset_of!(wire::Signal, tid))?,
+            comm: fields.name(core::mem::offset_of!(wire::Signal, comm), wire::COMM_LEN)?,
+            result: known_i32(fields.i32(core::mem::offset_of!(wire::Signal, result))?),
+        })),
+        kind::MARKED => Ok(Observation::Marked(Marked {
+            at,
+            pid: Some(fields.i32(core::mem::offset_of!(wire::TaskEvent, tgid))?),
+            tid: fields.i32(core::mem::offset_of!(wire::TaskEvent, tid))?,
+            comm: Some(fields.name(core::mem::offset_of!(wire::TaskEvent, comm), wire::COMM_LEN)?),
+        })),
+        kind::EXITED => Ok(Observation::Exited(exited(&fields, at)?)),
+        kind::RELEASED => Ok(Observation::Released(exited(&fields, at)?)),
+        kind::REAPER => reaper_stage(&fields, at),
+        kind::CLOSED => closed(&fields, at),
+        other => Err(DecodeError::Kind(other)),
+    }
+}
+
+fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let memcg = fields.u64(offset_of!(wire::Opened, memcg))?;
+    let gfp_known = fields.u32(offset_of!(wire::Opened, gfp_mask_known))? == 1;
+    Ok(Observation::Opened(Opened {
+        at,
+        trigger: trigger(fields, offset_of!(wire::Opened, trigger))?,
+        gfp_mask: if gfp_known { Some(fields.u32(offset_of!(wire::Opened, gfp_mask))?) } else { None },
+        order: known_i32(fields.i32(offset_of!(wire::Opened, order))?),
+        memcg: if memcg == 0 { None } else { Some(memcg) },
+        stack: Vec::new(),
+    }))
+}
+
+fn cgroup(fields: &Fields<'_>) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let parent = fields.u64(offset_of!(wire::CgroupNode, parent))?;
+    Ok(Observation::Cgroup(CgroupNode {
+        id: fields.u64(offset_of!(wire::CgroupNode, id))?,
+        parent: if parent == 0 { None } else { Some(parent) },
+        name: fields.name(offset_of!(wire::CgroupNode, name), wire::CGROUP_NAME_LEN)?,
+        path: None,
+    }))
+}
+
+fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let failed = fields.u32(offset_of!(wire::MemcgLevel, read_failed))? != 0;
+    let pages = |offset| fields.u64(offset).map(|raw| counter(raw).filter(|_| !failed));
+    let limit = |offset| pages(offset).map(|found| found.filter(|&pages| pages < page_counter_max));
+    Ok(Observation::MemcgLevel(MemcgLevel {
+        at,
+        level: fields.u32(offset_of!(wire::MemcgLevel, level))?,
+        cgroup: fields.u64(offset_of!(wire::MemcgLevel, cgroup))?,
+        usage_pages: pages(offset_of!(wire::MemcgLevel, usage))?,
+        max_pages: limit(offset_of!(wire::MemcgLevel, max))?,
+        high_pages: limit(offset_of!(wire::MemcgLevel, high))?,
+        swap_usage_pages: pages(offset_of!(wire::MemcgLevel, swap_usage))?,
+        swap_max_pages: limit(offset_of!(wire::MemcgLevel, swap_max))?,
+    }))
+}
+
+fn candidates(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let count = fields.u32(offset_of!(wire::BatchHeader, count))? as usize;
+    if count > wire::BATCH {
+        return Err(DecodeError::Value { kind: kind::CANDIDATES, field: "count", value: count as u64 });
+    }
+    let tasks = (0..count)
+        .map(|i| candidate(fields, size_of::<wire::BatchHeader>() + i * size_of::<wire::Task>()))
+        .collect::<Result<_, _>>()?;
+    Ok(Observation::Candidates(Candidates {
+        at,
+        first: fields.u32(offset_of!(wire::BatchHeader, first))?,
+        tasks,
+    }))
+}
+
+fn choice(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let points = fields.i64(offset_of!(wire::Choice, chosen_points))?;
+    Ok(Observation::Choice(Choice {
+        at,
+        chosen: candidate(fields, offset_of!(wire::Choice, chosen))?,
+        chosen_points: if points == i64::MIN { None } else { Some(points) },
+        totalpages: known_u64(fields.u64(offset_of!(wire::Choice, totalpages))?),
+        constraint: constraint(kind::CHOICE, fields.u32(offset_of!(wire::Choice, constraint))?)?,
+        message: message(fields, offset_of!(wire::Choice, message))?,
+    }))
+}
+
+fn exited(fields: &Fields<'_>, at: Stamp) -> Result<Exited, DecodeError> {
+    Ok(Exited { at, pid: fields.i32(core::mem::offset_of!(wire::TaskEvent, tgid))? })
+}
+
+fn reaper_stage(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let stage = match fields.u32(offset_of!(wire::Reaper, stage))? {
+        reaper::WAKE => ReaperStage::Wake,
+        reaper::START => ReaperStage::Start,
+        reaper::FINISH => ReaperStage::Finish,
+        reaper::SKIP => ReaperStage::Skip,
+        other => {
+            return Err(DecodeError::Value { kind: kind::REAPER, field: "stage", value: u64::from(other) });
+        }
+    };
+    Ok(Observation::Reaper(Reaper { at, stage, tid: fields.i32(offset_of!(wire::Reaper, tid))? }))
+}
+
+fn closed(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
+    use core::mem::offset_of;
+    let how = match fields.u32(offset_of!(wire::Closed, chosen))? {
+        chosen::NOBODY => Some(Chosen::Nobody),
+        chosen::TASK => Some(Chosen::Task),
+        chosen::ABORTED => Some(Chosen::Aborted),
+        UNKNOWN_U32 => None,
+        other => {
+            return Err(DecodeError::Value { kind: kind::CLOSED, field: "chosen", value: u64::from(other) });
+        }
+    };
+    // The kernel sets `totalpages`, to at least 1, and `constraint` when the scan is about to begin.
+    let totalpages = known_u64(fields.u64(offset_of!(wire::Closed, totalpages))?).filter(|&pages| pages > 0);
+    let constraint = constraint(kind::CLOSED, fields.u32(offset_of!(wire::Closed, constraint))?)?;
+    let blocker = fields.i32(offset_of!(wire::Closed, blocker))?;
+    let time = |offset| fields.u64(offset).map(|ns| if ns == 0 { None } else { Some(ns) });
+    let count = |offset| fields.u32(offset).map(u64::from);
+    Ok(Observation::Closed(Closed {
+        at,
+        chosen: how,
+        returned: Some(fields.u32(offset_of!(wire::Closed, returned))? != 0),
+        totalpages,
+        constraint: totalpages.and(constraint),
+        evaluated: fields.u32(offset_of!(wire::Closed, evaluated))?,
+        scored: fields.u32(offset_of!(wire::Closed, scored))?,
+        blocker: if blocker == 0 { None } else { Some(blocker) },
+        first_evaluated_ns: time(offset_of!(wire::Closed, first_evaluated_ns))?,
+        last_evaluated_ns: time(offset_of!(wire::Closed, last_evaluated_ns))?,
+        lost: Lost {
+            candidates: count(offset_of!(wire::Closed, lost_candidates))?,
+            records: count(offset_of!(wire::Closed, lost_records))?,
+            reads: count(offset_of!(wire::Closed, failed_reads))?,
+            victims: count(offset_of!(wire::Closed, lost_victims))?,
+            unclosed: count(offset_of!(wire::Closed, unclosed))?,
+            ..Lost::default()
+        },
+    }))
+}
+
+/// `enum oom_constraint` has had these values since 2.6.
+fn constraint(kind: u16, value: u32) -> Result<Option<Constraint>, DecodeError> {
+    match value {
+        0 => Ok(Some(Constraint::None)),
+        1 => Ok(Some(Constraint::Cpuset)),
+        2 => Ok(Some(Constraint::MemoryPolicy)),
+        3 => Ok(Some(Constraint::Memcg)),
+        UNKNOWN_U32 => Ok(None),
+        other => Err(DecodeError::Value { kind, field: "constraint", value: u64::from(other) }),
+    }
+}
+
+fn message(fields: &Fields<'_>, offset: usize) -> Result<Option<Name>, DecodeError> {
+    let message = fields.name(offset, wire::MESSAGE_LEN)?;
+    Ok(if message.0.is_empty() { None } else { Some(message) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Records are built here field by field, from the wire's offsets.
+
+use core::mem::offset_of;
+
+use oomtrace_common::{
+    UNKNOWN_U64,
+    record::{self as wire, flag, kind},
+};
+use proptest::prelude::*;
+
+use super::{DecodeError, decode};
+use crate::model::{
+    Name, Observation,
+    observation::{Score, TaskFlags},
+};
+
+const NO_LIMIT: u64 = i64::MAX as u64 / 4096;
+
+/// A record of `len` bytes with a right header.
+fn record(kind: u16, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    bytes[..2].copy_from_slice(&kind.to_le_bytes());
+    bytes[4..8].copy_from_slice(&u32::try_from(len).unwrap().to_le_bytes());
+    bytes[8..16].copy_from_slice(&77u64.to_le_bytes());
+    bytes[16..24].copy_from_slice(&5u64.to_le_bytes());
+    bytes
+}
+
+fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
+    bytes[offset..offset + value.len()].copy_from_slice(value);
+}
+
+#[test]
+fn a_batch_gives_its_candidates_in_order() {
+    let head = size_of::<wire::BatchHeader>();
+    let mut bytes = record(kind::CANDIDATES, head + 2 * size_of::<wire::Task>());
+    put(&mut bytes, offset_of!(wire::BatchHeader, first), &512u32.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::BatchHeader, count), &2u32.to_le_bytes());
+    let second = head + size_of::<wire::Task>();
+    put(&mut bytes, head + offset_of!(wire::Task, flags), &(flag::NO_MM | flag::KTHREAD).to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, flags), &flag::SCORED.to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, points), &(-5i64).to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, comm), b"hog\0er/0");
+    put(&mut bytes, second + offset_of!(wire::Task, total_vm), &UNKNOWN_U64.to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, rss_file), &(-3i64).to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, oom_score_adj), &(-998i16).to_le_bytes());
+
+    let Ok(Observation::Candidates(batch)) = decode(&bytes, NO_LIMIT) else { panic!("not a batch") };
+    assert_eq!((batch.at.boot_ns, batch.at.episode, batch.first), (77, 5, 512));
+    assert_eq!(batch.tasks[0].score, Score::NotScored);
+    assert_eq!(batch.tasks[0].memory, None);
+    assert!(batch.tasks[0].flags.has(TaskFlags::KTHREAD));
+    let task = &batch.tasks[1];
+    assert_eq!(task.score, Score::Points(-5));
+    assert_eq!(task.task.comm, Name::from("hog"));
+    assert_eq!(task.task.oom_score_adj, Some(-998));
+    assert_eq!(task.memory.unwrap().total_vm_pages, None);
+    assert_eq!(task.memory.unwrap().rss_anon_pages, Some(0));
+    assert_eq!(task.memory.unwrap().rss_file_pages, Some(0), "below zero for a moment");
+    assert_eq!(task.flags, TaskFlags(0), "the bit for the score is not a fact about the task");
+}
+
+#[test]
+fn a_batch_that_promises_more_than_it_holds_is_rejected() {
+    let mut bytes = record(kind::CANDIDATES, size_of::<wire::BatchHeader>() + size_of::<wire::Task>());
+    put(&mut bytes, offset_of!(wire::BatchHeader, count), &2u32.to_le_bytes());
+    assert!(matches!(decode(&bytes, NO_LIMIT), Err(DecodeError::Short { kind: kind::CANDIDATES, .. })));
+    put(&mut bytes, offset_of!(wire::BatchHeader, count), &u32::MAX.to_le_bytes());
+    assert!(matches!(decode(&bytes, NO_LIMIT), Err(DecodeError::Value { field: "count", .. })));
+}
+
+#[test]
+fn no_limit_is_not_a_limit() {
+    let mut bytes = record(kind::MEMCG_LEVEL, size_of::<wire::MemcgLevel>());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, usage), &10u64.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, max), &NO_LIMIT.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, high), &20u64.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, swap_usage), &UNKNOWN_U64.to_le_bytes());
+    let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
+    assert_eq!((level.usage_pages, level.max_pages, level.high_pages), (Some(10), None, Some(20)));
+    assert_eq!(level.swap_usage_pages, None);
+    assert_eq!(level.swap_max_pages, Some(0), "a limit of nothing is a limit");
+    put(&mut bytes, offset_of!(wire::MemcgLevel, read_failed), &1u32.to_le_bytes());
+    let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
+    assert_eq!((level.usage_pages, level.swap_max_pages), (None, None));
+}
+
+#[test]
+fn zero_is_unknown_where_a_read_failed() {
+    let mut bytes = record(kind::KILL, size_of::<wire::Kill>());
+    let victim = offset_of!(wire::Kill, victim);
+    put(&mut bytes, victim + offset_of!(wire::Task, rss_anon), &7u64.to_le_bytes());
+    put(&mut bytes, victim + offset_of!(wire::Task, flags), &flag::READ_FAILED.to_le_bytes());
+    let Ok(Observation::Kill(kill)) = decode(&bytes, NO_LIMIT) else { panic!("not a kill") };
+    let memory = kill.victim.memory.unwrap();
+    assert_eq!((memory.rss_anon_pages, memory.rss_file_pages), (Some(7), None));
+}
+
+#[test]
+fn a_scan_that_never_began_has_no_constraint() {
+    let mut bytes = record(kind::CLOSED, size_of::<wire::Closed>());
+    let Ok(Observation::Closed(closed)) = decode(&bytes, NO_LIMIT) else { panic!("not a closing record") };
+    assert_eq!((closed.totalpages, closed.constraint), (None, None));
+    put(&mut bytes, offset_of!(wire::Closed, totalpages), &1u64.to_le_bytes());
+    let Ok(Observation::Closed(closed)) = decode(&bytes, NO_LIMIT) else { panic!("not a closing record") };
+    assert!(closed.totalpages == Some(1) && closed.constraint.is_some());
+}
+
+#[test]
+fn unknown_kinds_and_wrong_lengths_are_told_apart() {
+    assert_eq!(decode(&record(999, 24), NO_LIMIT), Err(DecodeError::Kind(999)));
+    assert!(matches!(decode(&[], NO_LIMIT), Err(DecodeError::Short { .. })));
+    let mut bytes = record(kind::SIGNAL, size_of::<wire::Signal>());
+    bytes.truncate(40);
+    assert!(matches!(decode(&bytes, NO_LIMIT), Err(DecodeError::Length { .. })));
+    bytes[4..8].copy_from_slice(&40u32.to_le_bytes());
+    assert!(matches!(decode(&bytes, NO_LIMIT), Err(DecodeError::Short { kind: kind::SIGNAL, len: 40 })));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(kind in 0u16..15, mut body in prop::collection::vec(any::<u8>(), 0..4096), whole: bool) {
+        if whole && body.len() >= 24 {
+            let len = u32::try_from(body.len()).unwrap();
+            body[..2].copy_from_slice(&kind.to_le_bytes());
+            body[4..8].copy_from_slice(&len.to_le_bytes());
+        }
+        let _result = decode(&body, NO_LIMIT);
+    }
+}

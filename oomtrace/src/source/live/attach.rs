@@ -1,0 +1,196 @@
+//! Attaching: by trying, hook by hook, and saying what came of each.
+
+use aya::{
+    Btf, Ebpf,
+    programs::{FEntry, FExit, KProbe, ProgramError, TracePoint},
+};
+
+use super::{
+    LiveError,
+    hooks::{self, FUNCTIONS, FunctionHook, SCORER, TRACEPOINTS},
+    load::{Flavour, explain},
+};
+use crate::model::session::Hook;
+
+/// What was attached.
+pub struct Attached {
+    /// Every hook, also those that could not be attached, in the order of trying.
+    pub hooks: Vec<Hook>,
+    /// Descriptors of the loaded programs, for their statistics. They stay open as long as the programs.
+    pub program_fds: Vec<i32>,
+}
+
+/// Loads and attaches all hooks for a flavour.
+///
+/// # Errors
+/// When a hook that nothing works without cannot be attached in either way.
+pub fn all(
+    programs: &mut Ebpf,
+    flavour: Flavour,
+    btf: Option<&Btf>,
+    without: &[String],
+) -> Result<Attached, LiveError> {
+    let mut attaching =
+        Attaching { programs, btf, attached: Attached { hooks: Vec::new(), program_fds: Vec::new() } };
+    for hook in &TRACEPOINTS {
+        let target = format!("{}:{}", hook.category, hook.event);
+        if without.contains(&target) {
+            attaching.note(&target, "tracepoint", Some("left out as asked".into()));
+        } else {
+            let result = attaching.tracepoint(hook.category, hook.event);
+            attaching.note(&target, "tracepoint", result.err());
+        }
+    }
+    for hook in &FUNCTIONS {
+        if without.iter().any(|name| name == hook.function) {
+            attaching.note(hook.function, "none", Some("left out as asked".into()));
+            continue;
+        }
+        attaching.function(hook, flavour)?;
+    }
+    Ok(attaching.attached)
+}
+
+struct Attaching<'a> {
+    programs: &'a mut Ebpf,
+    btf: Option<&'a Btf>,
+    attached: Attached,
+}
+
+impl Attaching<'_> {
+    fn note(&mut self, target: &str, kind: &str, missing: Option<String>) {
+        self.attached.hooks.push(Hook { target: target.to_owned(), kind: kind.to_owned(), missing });
+    }
+
+    /// A function's hooks, in the flavour's way, else in the other if the flavour allows it.
+    fn function(&mut self, hook: &FunctionHook, flavour: Flavour) -> Result<(), LiveError> {
+        if hook.function == SCORER {
+            self.split_copies_of_the_scorer();
+        }
+        let by_fentry = match flavour {
+            Flavour::Kprobe => None,
+            Flavour::Fentry | Flavour::Auto => Some(self.by_fentry(hook)),
+        };
+        let reason = match by_fentry {
+            Some(Ok(())) => return Ok(()),
+            // What cannot be done for the function that opens an episode cannot be done for the flavour.
+            Some(Err(reason)) if hook.required => {
+                return Err(LiveError::Attach {
+                    target: hook.function.to_owned(),
+                    flavour: "fentry",
+                    other: "kprobe",
+                    reason,
+                });
+            }
+            Some(Err(reason)) => format!("fentry: {reason}; kprobe: "),
+            None => String::new(),
+        };
+        match self.by_kprobe(hook) {
+            Ok(()) => Ok(()),
+            Err(more) if hook.required => Err(LiveError::Attach {
+                target: hook.function.to_owned(),
+                flavour: "kprobe",
+                other: "fentry",
+                reason: format!("{reason}{more}"),
+            }),
+            Err(more) => {
+                self.note(hook.function, "none", Some(format!("{reason}{more}")));
+                Ok(())
+            }
+        }
+    }
+
+    fn by_fentry(&mut self, hook: &FunctionHook) -> Result<(), String> {
+        let btf = self.btf.ok_or("no BTF of the running kernel")?;
+        // The exit first: an entry without its exit would open what nothing closes.
+        if hook.fexit {
+            let program: &mut FExit = self.program(hook.function, "fexit")?;
+            program.load(hook.function, btf).map_err(|error| explain(&error))?;
+            program.attach().map_err(|error| explain(&error))?;
+            self.loaded(hook.function, "fexit");
+        }
+        if hook.fentry {
+            let program: &mut FEntry = self.program(hook.function, "fentry")?;
+            program.load(hook.function, btf).map_err(|error| explain(&error))?;
+            program.attach().map_err(|error| explain(&error))?;
+            self.loaded(hook.function, "fentry");
+        }
+        Ok(())
+    }
+
+    fn by_kprobe(&mut self, hook: &FunctionHook) -> Result<(), String> {
+        if hook.kretprobe {
+            self.kprobe(hook.function, "kretprobe", hook.function)?;
+        }
+        if hook.kprobe {
+            self.kprobe(hook.function, "kprobe", hook.function)?;
+        }
+        Ok(())
+    }
+
+    /// Attaches the program `<function>_<kind>` to `target`.
+    fn kprobe(&mut self, function: &str, kind: &str, target: &str) -> Result<(), String> {
+        let program: &mut KProbe = self.program(function, kind)?;
+        match program.load() {
+            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+            Err(error) => return Err(explain(&error)),
+        }
+        program.attach(target, 0).map_err(|error| explain(&error))?;
+        self.attached.hooks.push(Hook { target: target.to_owned(), kind: kind.to_owned(), missing: None });
+        self.count_program(function, kind);
+        Ok(())
+    }
+
+    /// The copies of the scorer that the compiler split off, in both flavours: they have no BTF.
+    fn split_copies_of_the_scorer(&mut self) {
+        match hooks::split_copies() {
+            Ok(copies) => {
+                for copy in copies {
+                    if let Err(reason) = self.kprobe(SCORER, "kretprobe", &copy) {
+                        self.note(&copy, "kretprobe", Some(reason));
+                    }
+                }
+            }
+            Err(error) => self.note(
+                "oom_badness.*",
+                "kretprobe",
+                Some(format!("cannot read /proc/kallsyms to look for split copies: {error}")),
+            ),
+        }
+    }
+
+    fn tracepoint(&mut self, category: &str, event: &str) -> Result<(), String> {
+        let program: &mut TracePoint = self.program(event, "tracepoint")?;
+        program.load().map_err(|error| explain(&error))?;
+        program.attach(category, event).map_err(|error| explain(&error))?;
+        self.count_program(event, "tracepoint");
+        Ok(())
+    }
+
+    fn loaded(&mut self, function: &str, kind: &str) {
+        self.note(function, kind, None);
+        self.count_program(function, kind);
+    }
+
+    /// The program `<name>_<kind>`, as its type.
+    fn program<'p, P>(&'p mut self, name: &str, kind: &str) -> Result<P, String>
+    where
+        P: TryFrom<&'p mut aya::programs::Program, Error = ProgramError>,
+    {
+        let name = format!("{name}_{kind}");
+        let program =
+            self.programs.program_mut(&name).ok_or_else(|| format!("the object has no program {name}"))?;
+        P::try_from(program).map_err(|error| error.to_string())
+    }
+
+    fn count_program(&mut self, name: &str, kind: &str) {
+        use std::os::fd::{AsFd, AsRawFd};
+        let name = format!("{name}_{kind}");
+        if let Some(fd) = self.programs.program(&name).and_then(|program| program.fd().ok()) {
+            let fd = fd.as_fd().as_raw_fd();
+            if !self.attached.program_fds.contains(&fd) {
+                self.attached.program_fds.push(fd);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What can stand in the way of live tracing. Each variant says what was tried, on what, and what to do.
+
+use std::{io, path::PathBuf};
+
+/// Why this machine cannot be traced, or not now.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// Neither root nor the capabilities.
+    #[error(
+        "loading eBPF programs needs {missing}, which this process (uid {uid}) does not have; \
+         run it with sudo, or give the binary the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_resource+ep"
+    )]
+    Privileges {
+        /// The missing capabilities.
+        missing: String,
+        /// Effective uid.
+        uid: u32,
+    },
+    /// No type information.
+    #[error(
+        "the kernel offers no BTF at {path}: it was built without CONFIG_DEBUG_INFO_BTF; \
+         pass --btf FILE with the BTF of exactly this kernel (pahole makes it from a vmlinux with debug info)"
+    )]
+    NoBtf {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file cannot be read as BTF.
+    #[error("cannot read BTF from {path}: {reason}")]
+    BadBtf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A member that nothing works without.
+    #[error(
+        "this kernel's BTF has no {member}: its OOM killer is of a layout that this version of oomtrace does not know; \
+         please report it with the output of `oomtrace doctor --json`"
+    )]
+    Layout {
+        /// `struct.member`.
+        member: String,
+    },
+    /// Lockdown.
+    #[error(
+        "the kernel is locked down (confidentiality): it refuses eBPF programs that read kernel memory; \
+         boot with lockdown=integrity or none"
+    )]
+    Lockdown,
+    /// Neither flavour can be attached.
+    #[error(
+        "this kernel refuses every way to trace out_of_memory(): {reasons}; \
+         it needs CONFIG_KPROBES or fentry (CONFIG_FUNCTION_TRACER with BTF); `oomtrace doctor` shows what it allows"
+    )]
+    NoFlavour {
+        /// What each flavour said.
+        reasons: String,
+    },
+    /// A hook that nothing works without.
+    #[error("cannot attach to {target} by {flavour}: {reason}; try --attach {other}")]
+    Attach {
+        /// Function or tracepoint.
+        target: String,
+        /// Flavour asked for.
+        flavour: &'static str,
+        /// The other one.
+        other: &'static str,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// The object was refused.
+    #[error("cannot load the eBPF program: {reason}")]
+    Load {
+        /// What the loader or the verifier said.
+        reason: String,
+    },
+    /// A bad `--ring-size`.
+    #[error("a ring of {asked} bytes is too small: {least} bytes are the least")]
+    RingTooSmall {
+        /// Asked for.
+        asked: u64,
+        /// Least.
+        least: u64,
+    },
+    /// A file of the kernel's could not be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}

@@ -1,0 +1,121 @@
+//! The table of hooks: what is attached where, and what is missing without it.
+
+/// A kernel function and the programs for it, by how they attach. The names of programs are
+/// `<function>_<how>`.
+pub struct FunctionHook {
+    /// The function.
+    pub function: &'static str,
+    /// At its entry, in the fentry flavour.
+    pub fentry: bool,
+    /// At its return, in the fentry flavour.
+    pub fexit: bool,
+    /// At its entry, in the kprobe flavour.
+    pub kprobe: bool,
+    /// At its return, in the kprobe flavour.
+    pub kretprobe: bool,
+    /// Without it there is nothing to show.
+    pub required: bool,
+}
+
+/// Hooks on functions, in the order of attaching: what opens an episode comes last, so that an episode is only begun
+/// once everything that fills it is there.
+pub const FUNCTIONS: [FunctionHook; 7] = [
+    hook("exit_oom_victim", Entry, false),
+    hook("mark_oom_victim", Entry, false),
+    hook("__oom_kill_process", Entry, false),
+    hook("oom_kill_process", Entry, true),
+    // A return probe cannot see arguments: the kprobe flavour hooks the entry too.
+    FunctionHook {
+        function: "oom_evaluate_task",
+        fentry: false,
+        fexit: true,
+        kprobe: true,
+        kretprobe: true,
+        required: true,
+    },
+    hook("oom_badness", Return, false),
+    hook("out_of_memory", Both, true),
+];
+
+/// The scorer. Some builds call a split copy of it; see [`split_copies`].
+pub const SCORER: &str = "oom_badness";
+
+enum At {
+    Entry,
+    Return,
+    Both,
+}
+use At::{Both, Entry, Return};
+
+const fn hook(function: &'static str, at: At, required: bool) -> FunctionHook {
+    let entry = matches!(at, Entry | Both);
+    let exit = matches!(at, Return | Both);
+    FunctionHook { function, fentry: entry, fexit: exit, kprobe: entry, kretprobe: exit, required }
+}
+
+/// A tracepoint; its program is `<event>_tracepoint`.
+pub struct TracepointHook {
+    /// Category.
+    pub category: &'static str,
+    /// Event.
+    pub event: &'static str,
+}
+
+/// Tracepoints, in the order of attaching. None is required: without them, less is known of what happened to a victim.
+pub const TRACEPOINTS: [TracepointHook; 6] = [
+    TracepointHook { category: "oom", event: "wake_reaper" },
+    TracepointHook { category: "oom", event: "start_task_reaping" },
+    TracepointHook { category: "oom", event: "finish_task_reaping" },
+    TracepointHook { category: "oom", event: "skip_task_reaping" },
+    TracepointHook { category: "signal", event: "signal_generate" },
+    TracepointHook { category: "sched", event: "sched_process_exit" },
+];
+
+/// Copies of the scorer that the compiler split off, such as `oom_badness.part.0`, which the scan may call instead: text
+/// symbols of `/proc/kallsyms`, which has names even where it hides addresses. A `.cold` part is no entry point.
+///
+/// # Errors
+/// When the list of symbols cannot be read.
+pub fn split_copies() -> std::io::Result<Vec<String>> {
+    use std::io::BufRead;
+    let mut symbols = std::io::BufReader::with_capacity(1 << 16, std::fs::File::open("/proc/kallsyms")?);
+    let mut copies = Vec::new();
+    let mut line = Vec::new();
+    while symbols.read_until(b'\n', &mut line)? > 0 {
+        if let Some(name) = split_copy(&line)
+            && !copies.contains(&name)
+        {
+            copies.push(name);
+        }
+        line.clear();
+    }
+    Ok(copies)
+}
+
+/// The name on a line of kallsyms, if it is that of a split copy of the scorer.
+fn split_copy(line: &[u8]) -> Option<String> {
+    let name = line.trim_ascii().rsplit(|&b| b == b' ').next()?;
+    let suffix = name.strip_prefix(SCORER.as_bytes())?.strip_prefix(b".")?;
+    if suffix.starts_with(b"cold") {
+        return None;
+    }
+    String::from_utf8(name.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_copy;
+
+    #[test]
+    fn split_copies_are_told_from_the_function_and_its_cold_part() {
+        let copy = |line: &str| split_copy(line.as_bytes());
+        assert_eq!(copy("ffffffff8125f3d0 t oom_badness.part.0\n").as_deref(), Some("oom_badness.part.0"));
+        assert_eq!(
+            copy("0000000000000000 t oom_badness.constprop.0.isra.0\n").as_deref(),
+            Some("oom_badness.constprop.0.isra.0")
+        );
+        assert_eq!(copy("ffffffff8125f3d0 T oom_badness\n"), None);
+        assert_eq!(copy("ffffffff8125f3d0 t oom_badness.cold\n"), None);
+        assert_eq!(copy("ffffffffc0000000 t proc_oom_score\t[mod]\n"), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! Facts about the machine at the start of a capture, read once.
+
+use std::{fs, path::Path};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{gfp, tracefs};
+use crate::model::{
+    SessionInfo, SourceKind,
+    session::{Hook, Settings},
+};
+
+/// What only the loader knows.
+pub struct Capture {
+    /// Flavour.
+    pub source: SourceKind,
+    /// Ring, bytes.
+    pub ring_bytes: u64,
+    /// Hooks, attached and not.
+    pub hooks: Vec<Hook>,
+    /// RSS counters are per-CPU counters.
+    pub rss_counters_percpu: bool,
+}
+
+/// Describes the session that begins now.
+#[must_use]
+pub fn describe(capture: Capture) -> SessionInfo {
+    let uname = rustix::system::uname();
+    let text = |s: &std::ffi::CStr| s.to_str().ok().map(str::to_owned);
+    let memory = rustix::system::sysinfo();
+    let unit = u64::from(memory.mem_unit).max(1);
+    let (unix_ns, boot_ns) = clocks();
+    SessionInfo {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        source: capture.source,
+        host: text(uname.nodename()),
+        kernel_release: text(uname.release()),
+        kernel_version: text(uname.version()),
+        machine: text(uname.machine()),
+        boot_id: read("/proc/sys/kernel/random/boot_id"),
+        page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
+        cpus: std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok()),
+        ram_bytes: Some(memory.totalram * unit),
+        swap_bytes: Some(memory.totalswap * unit),
+        started_unix_ns: Some(unix_ns),
+        started_boot_ns: boot_ns,
+        utc_offset_seconds: utc_offset(),
+        ring_bytes: Some(capture.ring_bytes),
+        hooks: capture.hooks,
+        settings: settings(),
+        gfp_flags: tracefs::root().map(|root| gfp::table(&root)).unwrap_or_default(),
+        cgroup_version: cgroup_version(),
+        rss_counters_percpu: capture.rss_counters_percpu,
+    }
+}
+
+/// Boot clock, ns, suspend included.
+#[must_use]
+pub fn boot_ns() -> u64 {
+    nanoseconds(clock_gettime(ClockId::Boottime))
+}
+
+/// Threads on the machine: the fourth field of `/proc/loadavg` is `running/all`.
+#[must_use]
+pub fn threads() -> Option<u64> {
+    read("/proc/loadavg")?.split_whitespace().nth(3)?.split_once('/')?.1.parse().ok()
+}
+
+/// Wall clock and boot clock at the same moment, as nearly as can be: the boot clock is read before and after.
+fn clocks() -> (i64, u64) {
+    let before = boot_ns();
+    let wall = clock_gettime(ClockId::Realtime);
+    let after = boot_ns();
+    let wall = i64::try_from(nanoseconds(wall)).unwrap_or(i64::MAX);
+    (wall, before + (after - before) / 2)
+}
+
+fn nanoseconds(time: rustix::time::Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The local offset from UTC, seconds east.
+fn utc_offset() -> i32 {
+    jiff::Zoned::now().offset().seconds()
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+fn settings() -> Settings {
+    let vm = |name: &str| read(&format!("/proc/sys/vm/{name}"))?.parse().ok();
+    Settings {
+        panic_on_oom: vm("panic_on_oom"),
+        oom_kill_allocating_task: vm("oom_kill_allocating_task"),
+        oom_dump_tasks: vm("oom_dump_tasks"),
+        overcommit_memory: vm("overcommit_memory"),
+        swappiness: vm("swappiness"),
+    }
+}
+
+/// The hierarchy that the memory controller is on: the unified one lists its controllers.
+fn cgroup_version() -> Option<u8> {
+    for unified in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+        if let Some(controllers) = read(&format!("{unified}/cgroup.controllers"))
+            && controllers.split_whitespace().any(|name| name == "memory")
+        {
+            return Some(2);
+        }
+    }
+    Path::new("/sys/fs/cgroup/memory").is_dir().then_some(1)
+}

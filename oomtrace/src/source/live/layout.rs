@@ -1,0 +1,183 @@
+//! Fills in [`Layout`] from the running kernel's BTF: one table of struct, member and its other names.
+//!
+//! No version is looked at. A member that is not there stays `ABSENT`, and what is read through it is unknown; a few are
+//! needed for anything at all, and their absence is an error.
+
+use std::path::Path;
+
+use btf_rs::Type;
+use oomtrace_common::config::{ABSENT, Layout};
+
+use super::{LiveError, btf::Types};
+
+/// What BTF told.
+pub struct Kernel {
+    /// Offsets; those of tracepoints are not filled in.
+    pub layout: Layout,
+    /// `rss_stat` is an array of per-CPU counters.
+    pub rss_counters_percpu: bool,
+    /// Members that are not there, as `struct.member`.
+    pub missing: Vec<String>,
+    /// Functions to hook that BTF knows.
+    pub functions: Vec<&'static str>,
+}
+
+/// Where the running kernel's BTF is.
+pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Reads `btf`.
+///
+/// # Errors
+/// When the file cannot be read as BTF, or lacks a member that nothing works without.
+pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError> {
+    let types = Types::read(btf)?;
+    let mut layout = Layout::UNSET;
+    let mut missing = Vec::new();
+    // The first of the alternatives that is there.
+    let mut find = |structure: &str, paths: &[&str]| {
+        let found = paths.iter().find_map(|path| types.member(structure, path));
+        if found.is_none() {
+            missing.push(format!("{structure}.{}", paths[0]));
+        }
+        found.map_or(ABSENT, |found| found.offset)
+    };
+    macro_rules! members {
+        ($($field:ident: $structure:literal $($path:literal)|+;)*) => {
+            $(layout.$field = find($structure, &[$($path),+]);)*
+        };
+    }
+    members! {
+        oc_memcg: "oom_control" "memcg";
+        oc_gfp_mask: "oom_control" "gfp_mask";
+        oc_order: "oom_control" "order";
+        oc_totalpages: "oom_control" "totalpages";
+        oc_chosen: "oom_control" "chosen";
+        oc_chosen_points: "oom_control" "chosen_points";
+        oc_constraint: "oom_control" "constraint";
+        task_pid: "task_struct" "pid";
+        task_tgid: "task_struct" "tgid";
+        task_comm: "task_struct" "comm";
+        task_mm: "task_struct" "mm";
+        task_signal: "task_struct" "signal";
+        task_real_cred: "task_struct" "real_cred";
+        task_flags: "task_struct" "flags";
+        task_cgroups: "task_struct" "cgroups";
+        task_thread_node: "task_struct" "thread_node";
+        task_vfork_done: "task_struct" "vfork_done";
+        task_real_parent: "task_struct" "real_parent";
+        cred_uid: "cred" "uid";
+        signal_live: "signal_struct" "live";
+        signal_thread_head: "signal_struct" "thread_head";
+        signal_oom_score_adj: "signal_struct" "oom_score_adj";
+        signal_oom_mm: "signal_struct" "oom_mm";
+        signal_oom_flag_origin: "signal_struct" "oom_flag_origin";
+        mm_pgtables_bytes: "mm_struct" "pgtables_bytes";
+        mm_total_vm: "mm_struct" "total_vm";
+        mm_flags: "mm_struct" "flags";
+        css_cgroup: "cgroup_subsys_state" "cgroup";
+        css_parent: "cgroup_subsys_state" "parent";
+        cgroup_kn: "cgroup" "kn";
+        kn_id: "kernfs_node" "id";
+        kn_name: "kernfs_node" "name";
+        kn_parent: "kernfs_node" "parent" | "__parent";
+        memcg_css: "mem_cgroup" "css";
+        memcg_usage: "mem_cgroup" "memory.usage";
+        memcg_max: "mem_cgroup" "memory.max";
+        memcg_high: "mem_cgroup" "memory.high" | "high";
+        memcg_swap_usage: "mem_cgroup" "swap.usage";
+        memcg_swap_max: "mem_cgroup" "swap.max";
+    }
+    layout.css_set_memory = css_set_memory(&types).unwrap_or(ABSENT);
+    if layout.css_set_memory == ABSENT {
+        missing.push("css_set.subsys[memory_cgrp_id]".into());
+    }
+    let rss_counters_percpu = rss_stat(&types, &mut layout);
+    if rss_counters_percpu.is_none() {
+        missing.push("mm_struct.rss_stat".into());
+    }
+    for (member, offset) in [
+        ("oom_control.chosen", layout.oc_chosen),
+        ("oom_control.memcg", layout.oc_memcg),
+        ("task_struct.tgid", layout.task_tgid),
+        ("task_struct.comm", layout.task_comm),
+        ("task_struct.signal", layout.task_signal),
+        ("task_struct.mm", layout.task_mm),
+        ("task_struct.flags", layout.task_flags),
+        ("task_struct.thread_node", layout.task_thread_node),
+        ("signal_struct.thread_head", layout.signal_thread_head),
+        ("signal_struct.live", layout.signal_live),
+    ] {
+        if offset == ABSENT {
+            return Err(LiveError::Layout { member: member.into() });
+        }
+    }
+    Ok(Kernel {
+        layout,
+        rss_counters_percpu: rss_counters_percpu.unwrap_or(false),
+        missing,
+        functions: functions.iter().copied().filter(|name| types.has_function(name)).collect(),
+    })
+}
+
+/// Offset of the memory controller's css in `css_set`. The controllers' numbers depend on the kernel's configuration.
+fn css_set_memory(types: &Types) -> Option<u32> {
+    let [memory] = types.enumerators(Some("cgroup_subsys_id"), ["memory_cgrp_id"])?;
+    let subsys = types.member("css_set", "subsys")?;
+    let (_, size) = types.element(&subsys.kind)?;
+    Some(subsys.offset + memory * size)
+}
+
+/// Offsets of the four RSS counters' values; whether they are per-CPU counters.
+///
+/// Up to 6.1: `struct mm_rss_stat { atomic_long_t count[NR_MM_COUNTERS]; }`. From 6.2 on:
+/// `struct percpu_counter rss_stat[NR_MM_COUNTERS]`, each with a shared `count`.
+fn rss_stat(types: &Types, layout: &mut Layout) -> Option<bool> {
+    let [file, anon, swap, shmem] =
+        types.enumerators(None, ["MM_FILEPAGES", "MM_ANONPAGES", "MM_SWAPENTS", "MM_SHMEMPAGES"])?;
+    let stat = types.member("mm_struct", "rss_stat")?;
+    let percpu = matches!(stat.kind, Type::Array(_));
+    let (start, size) = if percpu {
+        let (counter, size) = types.element(&stat.kind)?;
+        (stat.offset + types.member_of(&counter, "count")?.offset, size)
+    } else {
+        let count = types.member_of(&stat.kind, "count")?;
+        (stat.offset + count.offset, types.element(&count.kind)?.1)
+    };
+    layout.mm_rss_file = start + file * size;
+    layout.mm_rss_anon = start + anon * size;
+    layout.mm_swapents = start + swap * size;
+    layout.mm_rss_shmem = start + shmem * size;
+    Some(percpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{VMLINUX_BTF, read};
+
+    /// Offsets that have been the same on every kernel from 5.10 to 7.3 (`docs/kernel-notes.md`).
+    #[test]
+    fn the_running_kernels_btf_gives_offsets() {
+        if !Path::new(VMLINUX_BTF).exists() {
+            println!("skipped: this machine's kernel has no BTF");
+            return;
+        }
+        let kernel = read(Path::new(VMLINUX_BTF), &["out_of_memory", "no_such_function"]).unwrap();
+        let layout = kernel.layout;
+        assert_eq!(layout.oc_memcg, 16);
+        assert_eq!(layout.oc_gfp_mask, 24);
+        assert_eq!(layout.oc_order, 28);
+        assert_eq!(layout.oc_totalpages, 32);
+        assert_eq!(layout.oc_chosen, 40);
+        assert_eq!(layout.oc_chosen_points, 48);
+        assert_eq!(layout.oc_constraint, 56);
+        assert_eq!(layout.signal_live, 4);
+        assert_eq!(layout.signal_thread_head, 16);
+        assert_eq!(layout.kn_name, 16);
+        assert_eq!(layout.kn_parent, 8);
+        assert_eq!(layout.memcg_css, 0);
+        assert!(layout.mm_rss_anon > layout.mm_rss_file && layout.mm_rss_shmem > layout.mm_swapents);
+        assert_eq!(kernel.functions, ["out_of_memory"]);
+    }
+}

@@ -1,0 +1,243 @@
+//! Loading: sizes the ring, hands the layout to the programs, loads and attaches them, and describes the session.
+
+use std::path::PathBuf;
+
+use aya::{Btf, Ebpf, EbpfLoader, maps::RingBuf};
+use oomtrace_common::{
+    config::{Layout, Sizes},
+    record::Task,
+};
+
+use super::{
+    LiveError,
+    attach::{self, Attached},
+    hooks, host, layout,
+    losses::Losses,
+    ring::Ring,
+    support, tracefs,
+};
+use crate::model::{SessionInfo, SourceKind};
+
+/// The compiled programs; `cargo xtask build-ebpf` makes them.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o");
+
+/// The least ring that holds what explains a kill beside one full batch of candidates.
+pub const RING_LEAST: u64 = 128 << 10;
+/// What is chosen without `--ring-size`: bounds around twice the tasks at start.
+const RING_DEFAULT_LEAST: u64 = 1 << 20;
+const RING_DEFAULT_MOST: u64 = 64 << 20;
+
+/// How to attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Try fentry, then kprobe.
+    Auto,
+    /// fentry/fexit.
+    Fentry,
+    /// kprobe/kretprobe.
+    Kprobe,
+}
+
+/// What a capture can be told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Flavour.
+    pub flavour: Flavour,
+    /// BTF of the running kernel, instead of its own.
+    pub btf: Option<PathBuf>,
+    /// Ring, bytes; rounded up to a power of two.
+    pub ring_bytes: Option<u64>,
+    /// Functions that are not to be hooked.
+    pub without: Vec<String>,
+    /// Level of the probes' own diagnostics; `None` is off.
+    pub probe_log: Option<log::LevelFilter>,
+}
+
+/// A running capture.
+pub struct Live {
+    /// Describes it.
+    pub info: SessionInfo,
+    /// Its records.
+    pub ring: Ring,
+    /// Its loss counters.
+    pub losses: Losses,
+    /// The probes' own diagnostics, when asked for.
+    pub probe_log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
+    /// Programs and links: the probes are gone when this is dropped.
+    _programs: Ebpf,
+}
+
+impl Live {
+    /// Loads and attaches. Everything is hooked when this returns.
+    ///
+    /// # Errors
+    /// When the machine does not allow it; see [`LiveError`].
+    pub fn start(options: &Options) -> Result<Self, LiveError> {
+        support::privileges()?;
+        support::not_locked_down()?;
+        let ring_bytes = ring_bytes(options.ring_bytes)?;
+        let own_btf = PathBuf::from(layout::VMLINUX_BTF);
+        let btf = options.btf.clone().unwrap_or_else(|| own_btf.clone());
+        if !btf.exists() {
+            return Err(LiveError::NoBtf { path: btf });
+        }
+        let functions: Vec<&str> = hooks::FUNCTIONS.iter().map(|hook| hook.function).collect();
+        let kernel = layout::read(&btf, &functions)?;
+        let mut layout = kernel.layout;
+        tracepoint_offsets(&mut layout);
+
+        let mut reasons = Vec::new();
+        for flavour in flavours(options.flavour) {
+            match load(*flavour, options, &layout, ring_bytes, &own_btf) {
+                Ok((programs, attached)) => {
+                    let info = host::describe(host::Capture {
+                        source: match flavour {
+                            Flavour::Kprobe => SourceKind::Kprobe,
+                            Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
+                        },
+                        ring_bytes,
+                        hooks: attached.hooks,
+                        rss_counters_percpu: kernel.rss_counters_percpu,
+                    });
+                    return Self::running(programs, info, options, attached.program_fds);
+                }
+                Err(error) if options.flavour == Flavour::Auto => reasons.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(LiveError::NoFlavour { reasons: reasons.join("; ") })
+    }
+
+    fn running(
+        mut programs: Ebpf,
+        info: SessionInfo,
+        options: &Options,
+        program_fds: Vec<i32>,
+    ) -> Result<Self, LiveError> {
+        let refused = |reason: String| LiveError::Load { reason };
+        let ring = programs.take_map("RING").ok_or_else(|| refused("it has no map RING".into()))?;
+        let ring = RingBuf::try_from(ring).map_err(|error| refused(error.to_string()))?;
+        let losses = programs.take_map("LOSS").ok_or_else(|| refused("it has no map LOSS".into()))?;
+        let probe_log = match options.probe_log {
+            Some(_) => aya_log::EbpfLogger::init(&mut programs).ok(),
+            None => None,
+        };
+        let page_counter_max = page_counter_max(info.page_size);
+        Ok(Self {
+            info,
+            ring: Ring::new(ring, page_counter_max).map_err(|error| refused(error.to_string()))?,
+            losses: Losses::new(losses, program_fds).map_err(|error| refused(error.to_string()))?,
+            probe_log,
+            _programs: programs,
+        })
+    }
+}
+
+fn flavours(asked: Flavour) -> &'static [Flavour] {
+    match asked {
+        Flavour::Auto => &[Flavour::Fentry, Flavour::Kprobe],
+        Flavour::Fentry => &[Flavour::Fentry],
+        Flavour::Kprobe => &[Flavour::Kprobe],
+    }
+}
+
+/// Loads the object for one flavour and attaches it.
+fn load(
+    flavour: Flavour,
+    options: &Options,
+    layout: &Layout,
+    ring_bytes: u64,
+    own_btf: &std::path::Path,
+) -> Result<(Ebpf, Attached), LiveError> {
+    let refused = |reason: String| LiveError::Load { reason };
+    let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
+    let sizes =
+        Sizes { headroom: ring_bytes / 4, ring: ring_bytes, page_counter_max: page_counter_max(page_size) };
+    // Attaching by fentry goes by the running kernel's own BTF; another file can only serve offsets.
+    let btf = match flavour {
+        Flavour::Kprobe => None,
+        Flavour::Fentry | Flavour::Auto => Some(
+            Btf::parse_file(own_btf, aya::Endianness::default())
+                .map_err(|error| refused(error.to_string()))?,
+        ),
+    };
+    let log_level = probe_log_level(options.probe_log);
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(btf.as_ref())
+        .override_global("LAYOUT", layout, true)
+        .override_global("SIZES", &sizes, true)
+        .override_global("AYA_LOG_LEVEL", &log_level, true)
+        .map_max_entries("RING", u32::try_from(ring_bytes).unwrap_or(u32::MAX));
+    if options.probe_log.is_none() {
+        loader.map_max_entries("AYA_LOGS", page_size);
+    }
+    let mut programs = loader.load(OBJECT).map_err(|error| refused(explain(&error)))?;
+    let attached = attach::all(&mut programs, flavour, btf.as_ref(), &options.without)?;
+    Ok((programs, attached))
+}
+
+/// The whole chain of an error, the verifier's log included.
+pub(super) fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Level numbers of `aya-log`; 0 lets the verifier drop the code.
+fn probe_log_level(level: Option<log::LevelFilter>) -> u8 {
+    level.map_or(0, |level| level as u8)
+}
+
+/// `PAGE_COUNTER_MAX` on 64-bit kernels (include/linux/page_counter.h), in pages.
+fn page_counter_max(page_size: u32) -> u64 {
+    i64::MAX as u64 / u64::from(page_size.max(1))
+}
+
+/// Bytes for the ring: user space may not run before the scan is over, so that a whole scan has to fit, and an earlier one
+/// may not have been read yet.
+fn ring_bytes(asked: Option<u64>) -> Result<u64, LiveError> {
+    match asked {
+        Some(asked) if asked < RING_LEAST => Err(LiveError::RingTooSmall { asked, least: RING_LEAST }),
+        // The map's size is a `u32`, and its power of two.
+        Some(asked) => Ok(asked.min(1 << 31).next_power_of_two()),
+        None => {
+            let scan = host::threads().unwrap_or(0).saturating_mul(size_of::<Task>() as u64);
+            // A quarter is kept for what explains the kill.
+            let wanted = scan.saturating_mul(2) / 3 * 4;
+            Ok(wanted.clamp(RING_DEFAULT_LEAST, RING_DEFAULT_MOST).next_power_of_two())
+        }
+    }
+}
+
+/// Offsets in tracepoints' records; a tracepoint without one reports nothing.
+fn tracepoint_offsets(layout: &mut Layout) {
+    let Some(root) = tracefs::root() else { return };
+    let offsets = |category, event, fields: &mut [(&str, &mut u32)]| {
+        if let Ok(format) = tracefs::format(&root, category, event) {
+            for (field, offset) in fields {
+                if let Some(found) = tracefs::field_offset(&format, field) {
+                    **offset = found;
+                }
+            }
+        }
+    };
+    offsets(
+        "signal",
+        "signal_generate",
+        &mut [
+            ("sig", &mut layout.tp_signal_sig),
+            ("pid", &mut layout.tp_signal_pid),
+            ("comm", &mut layout.tp_signal_comm),
+            ("result", &mut layout.tp_signal_result),
+        ],
+    );
+    offsets("oom", "wake_reaper", &mut [("pid", &mut layout.tp_wake_reaper_pid)]);
+    offsets("oom", "start_task_reaping", &mut [("pid", &mut layout.tp_start_reaping_pid)]);
+    offsets("oom", "finish_task_reaping", &mut [("pid", &mut layout.tp_finish_reaping_pid)]);
+    offsets("oom", "skip_task_reaping", &mut [("pid", &mut layout.tp_skip_reaping_pid)]);
+}

@@ -1,0 +1,22 @@
+//! The running kernel as a source: what the machine allows, where things are in its kernel, loading, attaching, reading.
+//!
+//! The order of work: [`support`] says whether it can be done at all, [`layout`] finds offsets, [`load`] hands them to the
+//! programs, [`attach`] hooks them up, [`ring`] reads. Nothing here knows what becomes of an observation.
+
+pub mod attach;
+pub mod error;
+pub mod gfp;
+pub mod hooks;
+pub mod host;
+pub mod layout;
+pub mod load;
+pub mod losses;
+pub mod protect;
+pub mod ring;
+pub mod support;
+pub mod tracefs;
+
+mod btf;
+
+pub use error::LiveError;
+pub use load::{Live, Options};

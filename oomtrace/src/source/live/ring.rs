@@ -1,0 +1,75 @@
+//! The ring's consumer: waits without polling, copies records out, decodes them.
+
+use aya::maps::{MapData, RingBuf};
+use bytes::Bytes;
+use tokio::io::{Interest, unix::AsyncFd};
+
+use crate::{
+    decode::{DecodeError, decode},
+    model::Observation,
+};
+
+/// The consumer's end of the ring. Needs a tokio runtime.
+pub struct Ring {
+    ring: Option<RingBuf<MapData>>,
+    ready: Option<AsyncFd<RingBuf<MapData>>>,
+    page_counter_max: u64,
+    rejected: u64,
+}
+
+impl Ring {
+    pub(super) fn new(ring: RingBuf<MapData>, page_counter_max: u64) -> std::io::Result<Self> {
+        Ok(Self { ring: Some(ring), ready: None, page_counter_max, rejected: 0 })
+    }
+
+    /// Records that could not be decoded so far.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// Waits until the programs wake the consumer. Cancel safe: nothing is taken from the ring.
+    ///
+    /// # Errors
+    /// When the ring cannot be waited for.
+    pub async fn readable(&mut self) -> std::io::Result<()> {
+        self.registered()?.readable_mut().await?.clear_ready();
+        Ok(())
+    }
+
+    /// The next observation that is there, without waiting. Records that cannot be decoded are counted and passed over.
+    pub fn next(&mut self) -> Option<Observation> {
+        loop {
+            match decode(&self.next_record()?, self.page_counter_max) {
+                Ok(observation) => return Some(observation),
+                Err(error) => self.reject(error),
+            }
+        }
+    }
+
+    /// A ring item borrows the map and gives its slot back when it is dropped: it is copied out at once.
+    fn next_record(&mut self) -> Option<Bytes> {
+        let ring = match (&mut self.ready, &mut self.ring) {
+            (Some(ready), _) => ready.get_mut(),
+            (None, Some(ring)) => ring,
+            (None, None) => return None,
+        };
+        ring.next().map(|item| Bytes::copy_from_slice(&item))
+    }
+
+    fn reject(&mut self, error: DecodeError) {
+        log::warn!("record rejected: {error}");
+        self.rejected += 1;
+    }
+
+    /// Registers with the runtime on first use, which is when there is one.
+    fn registered(&mut self) -> std::io::Result<&mut AsyncFd<RingBuf<MapData>>> {
+        if let Some(ring) = self.ring.take() {
+            // SAFETY: the ring owns its descriptor, returns the same one for as long as it lives, and is not replaced
+            // while registered: `get_mut` is only used to read from it.
+            let ready = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+            self.ready = Some(ready.map_err(|error| std::io::Error::from(error))?);
+        }
+        self.ready.as_mut().ok_or_else(|| std::io::Error::other("the ring has been closed"))
+    }
+}

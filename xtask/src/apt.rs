@@ -1,0 +1,205 @@
+//! Debian packages, in two ways that are kept apart:
+//!
+//! - [`install`] puts a tool that we run (QEMU) on the machine, as a person would with `apt-get install`;
+//! - [`Suite`] downloads packages of any suite and only unpacks them. It has its own source list and its own lists
+//!   folder in the cache and never writes to the machine's configuration. The mirror's address comes from the
+//!   machine's own configuration, so a machine behind a local mirror works unchanged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{cache, run};
+
+/// The keys that sign Debian's suites, from the package `debian-archive-keyring`.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Makes sure that `program` can be run, installing `package` if it cannot.
+pub(crate) fn install(program: &str, package: &str) -> Result<()> {
+    if run::exists(program) {
+        return Ok(());
+    }
+    let advice = format!("`{program}` is not installed; please install the package `{package}`");
+    if !run::exists("apt-get") {
+        bail!("{advice} (there is no apt-get here, so this command cannot do it)");
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!("{advice} (only root can):\n  sudo apt-get install --no-install-recommends {package}");
+    }
+    let _lock = cache::lock("apt-install")?;
+    if run::exists(program) {
+        return Ok(());
+    }
+    eprintln!("installing the package {package}, which has `{program}`");
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "--yes", "--quiet", "--no-install-recommends", package]);
+    apt.env("DEBIAN_FRONTEND", "noninteractive");
+    if !lists_present() || run::check_quietly(&mut apt).is_err() {
+        // Lists may be missing (an image without them) or too old to name files that still exist.
+        run::check_quietly(Command::new("apt-get").args(["update", "--quiet"]))
+            .context("refreshing apt's lists")?;
+        run::check_quietly(&mut apt).context(advice)?;
+    }
+    Ok(())
+}
+
+/// Whether the machine's apt knows any package at all.
+fn lists_present() -> bool {
+    run::stdout_of(Command::new("apt-get").args(["indextargets", "--format", "$(FILENAME)"]))
+        .is_ok_and(|files| files.lines().any(|f| Path::new(f).exists()))
+}
+
+/// The mirrors that the machine is configured for: where suites live, and where `…-security` suites live.
+struct Mirrors {
+    main: String,
+    security: String,
+}
+
+impl Mirrors {
+    /// Asks apt, which answers from its configuration even if it has never fetched a list.
+    fn of_this_machine() -> Result<Self> {
+        if !run::exists("apt-get") {
+            bail!("there is no apt-get here to download Debian packages with");
+        }
+        let ask = || {
+            run::stdout_of(Command::new("apt-get").args([
+                "indextargets",
+                "--format",
+                "$(RELEASE) $(REPO_URI)",
+            ]))
+        };
+        let mut answer = ask()?;
+        if answer.trim().is_empty() && rustix::process::geteuid().is_root() {
+            run::check_quietly(Command::new("apt-get").args(["update", "--quiet"]))?;
+            answer = ask()?;
+        }
+        Self::parse(&answer)
+    }
+
+    /// Reads lines of suite and address.
+    fn parse(answer: &str) -> Result<Self> {
+        let pairs = || answer.lines().filter_map(|line| line.split_once(' '));
+        let is_security =
+            |suite: &str, uri: &str| suite.ends_with("-security") || uri.contains("debian-security");
+        let Some((_, main)) = pairs().find(|(suite, uri)| !is_security(suite, uri) && uri.contains("debian"))
+        else {
+            bail!(
+                "apt names no Debian mirror (`apt-get indextargets --format '$(RELEASE) $(REPO_URI)'`), and the \
+                 packages wanted are Debian's"
+            );
+        };
+        let security = match pairs().find(|(suite, uri)| is_security(suite, uri)) {
+            Some((_, uri)) => uri.to_owned(),
+            // Mirrors keep the two beside each other.
+            None => format!("{}-security/", main.trim_end_matches('/')),
+        };
+        Ok(Self { main: main.to_owned(), security })
+    }
+}
+
+/// One suite of the mirror, with lists of our own.
+pub(crate) struct Suite {
+    name: String,
+    dir: PathBuf,
+}
+
+impl Suite {
+    /// Fetches the suite's lists, and checks their signature as apt always does.
+    pub(crate) fn fetch(name: &str) -> Result<Self> {
+        let mirrors = Mirrors::of_this_machine()?;
+        let uri = if name.ends_with("-security") { &mirrors.security } else { &mirrors.main };
+        // Without the keyring's file apt falls back to the keys it trusts by default.
+        let signed_by =
+            if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
+        let dir = cache::dir()?.join("apt").join(name);
+        for part in ["lists/partial", "archives/partial"] {
+            let part = dir.join(part);
+            fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
+        }
+        let _lock = cache::lock(&format!("apt-{name}"))?;
+        let write = |file: &str, text: &str| {
+            let path = dir.join(file);
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+        };
+        write("sources.list", &format!("deb {signed_by}{uri} {name} main\n"))?;
+        // An empty status file: what is installed here must not colour the choice of versions.
+        write("status", "")?;
+        let suite = Self { name: name.to_owned(), dir };
+        run::check_quietly(suite.command("apt-get").args(["update", "--quiet"]))
+            .with_context(|| format!("cannot fetch the package lists of {name} from {uri}"))?;
+        Ok(suite)
+    }
+
+    /// `apt-get` or `apt-cache`, looking at this suite and nothing else.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let dir = self.dir.display();
+        for option in [
+            format!("Dir::Etc::SourceList={dir}/sources.list"),
+            "Dir::Etc::SourceParts=-".to_owned(),
+            "Dir::Etc::Preferences=-".to_owned(),
+            "Dir::Etc::PreferencesParts=-".to_owned(),
+            format!("Dir::State::Lists={dir}/lists"),
+            format!("Dir::State::Status={dir}/status"),
+            format!("Dir::Cache={dir}"),
+            "Acquire::Languages=none".to_owned(),
+            "Acquire::Retries=3".to_owned(),
+            // Suites that are no longer updated keep an old date; their packages are as good as they were.
+            "Acquire::Check-Valid-Until=false".to_owned(),
+            // apt's own download user cannot enter a cache below a private home folder.
+            "APT::Sandbox::User=root".to_owned(),
+        ] {
+            command.arg("-o").arg(option);
+        }
+        command
+    }
+
+    /// All package names that start with `prefix`.
+    pub(crate) fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let names = run::stdout_of(self.command("apt-cache").args(["pkgnames", prefix]))?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// The versions of a package that the suite has, newest first; empty when it has none.
+    pub(crate) fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let table = run::stdout_of(self.command("apt-cache").args(["madison", package]))?;
+        Ok(table.lines().filter_map(|line| line.split('|').nth(1)).map(|v| v.trim().to_owned()).collect())
+    }
+
+    /// Downloads one package and unpacks it into `into`. Nothing is installed, and no script of it runs.
+    pub(crate) fn unpack(&self, package: &str, version: &str, into: &Path) -> Result<()> {
+        let scratch =
+            tempfile::tempdir_in(&self.dir).context("cannot create a temporary folder in the cache")?;
+        eprintln!("downloading {package} {version} ({})", self.name);
+        run::check_quietly(
+            self.command("apt-get")
+                .args(["--quiet", "download", &format!("{package}={version}")])
+                .current_dir(scratch.path()),
+        )?;
+        let deb = fs::read_dir(scratch.path())?
+            .filter_map(|entry| entry.ok().map(|e| e.path()))
+            .find(|path| path.extension().is_some_and(|e| e == "deb"))
+            .with_context(|| format!("apt-get said it downloaded {package}, but left no .deb file"))?;
+        run::check_quietly(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(into))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_told_apart() {
+        let both = "x-security http://m/debian-security/\nx http://m/debian/\nx-updates http://m/debian/\n";
+        let found = Mirrors::parse(both).expect("two mirrors");
+        assert_eq!(
+            (found.main.as_str(), found.security.as_str()),
+            ("http://m/debian/", "http://m/debian-security/")
+        );
+        let found = Mirrors::parse("x http://m/debian/\n").expect("one mirror");
+        assert_eq!(found.security, "http://m/debian-security/");
+        assert!(Mirrors::parse("").is_err());
+    }
+}

@@ -1,0 +1,298 @@
+//! The tests on real kernels: one guest for each line of the matrix, a few at a time.
+//!
+//! The guest's part is `guest test` in the package `oomtrace-tests`. It prints a line for each test and one at the end:
+//!
+//! ```text
+//! PASS <name> (<seconds>s)
+//! FAIL <name>: <reason>
+//! SKIP <name>: <reason>
+//!   <detail of the line above>
+//! DONE <passed> <failed> <skipped>
+//! ```
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::matrix::Entry;
+use super::report::{Report, Totals, Verdict};
+use crate::vm::initramfs::{self, Programs};
+use crate::vm::qemu::Sink;
+use crate::vm::{self, Guest};
+use crate::{kernels, workspace};
+
+/// How long the tests of one guest may take.
+const TIMEOUT: Duration = Duration::from_secs(25 * 60);
+
+/// Runs all entries that the filter leaves, `jobs` at a time.
+pub(super) fn run(report: &Report, entries: &[Entry], jobs: usize, filter: Option<&str>) {
+    let wanted: Vec<(&Entry, Option<&str>)> =
+        entries.iter().filter_map(|entry| Some((entry, filter_for(&entry.name(), filter)?))).collect();
+    // What cannot be had makes the tests skipped; what does not compile makes them fail.
+    let programs = match vm::need_qemu().and_then(|()| initramfs::busybox()) {
+        Err(error) => Err(Verdict::Skipped(format!("{error:#}"))),
+        Ok(busybox) => Programs::with_busybox(busybox).map_err(|error| Verdict::Failed(format!("{error:#}"))),
+    };
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(verdict) => {
+            for (entry, _) in wanted {
+                report.add(&entry.name(), verdict.clone(), "");
+            }
+            return;
+        }
+    };
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while let Some((entry, filter)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = run_one(report, entry, &programs, *filter) {
+                        report.add(&entry.name(), Verdict::Failed(format!("{error:#}")), "");
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// The filter to hand to the guest called `name`; `None` leaves the guest out.
+///
+/// A filter is a part of a test's name, and the full name starts with the guest's.
+#[expect(clippy::option_option, reason = "the outer one is the caller's `filter_map`")]
+fn filter_for<'a>(name: &str, filter: Option<&'a str>) -> Option<Option<&'a str>> {
+    let Some(filter) = filter else { return Some(None) };
+    if name.contains(filter) {
+        return Some(None);
+    }
+    match filter.strip_prefix(name).and_then(|rest| rest.strip_prefix('/')) {
+        Some("") => Some(None),
+        Some(rest) => Some(Some(rest)),
+        // Another guest's full name.
+        None if kernels::names().any(|kernel| filter.starts_with(&format!("{kernel}/"))) => None,
+        None => Some(Some(filter)),
+    }
+}
+
+/// Boots one guest and takes its results.
+fn run_one(report: &Report, entry: &Entry, programs: &Programs, filter: Option<&str>) -> Result<()> {
+    let name = entry.name();
+    let kernel = match kernels::get(&entry.kernel) {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            report.add(&name, Verdict::Skipped(format!("{error:#}")), "");
+            return Ok(());
+        }
+    };
+    let folder = workspace::vm_logs().join("test").join(name.replace('/', "-"));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    let out = folder.join("out");
+    fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    println!("booting  {name}: {}", kernel.description);
+    let stderr_log = folder.join("stderr.log");
+    let log =
+        fs::File::create(&stderr_log).with_context(|| format!("cannot create {}", stderr_log.display()))?;
+    let lines = Arc::new(Mutex::new(Lines::default()));
+    let hardware = entry.hardware();
+    let guest = Guest {
+        kernel: &kernel,
+        hardware: &hardware,
+        timeout: Some(TIMEOUT),
+        extras: &[],
+        out: Some(out),
+        show_console: false,
+        logs: folder.clone(),
+        stdout: Arc::clone(&lines) as Sink,
+        stderr: Arc::new(Mutex::new(log)),
+    };
+    let mut command: Vec<String> = ["guest", "test", "--group", entry.group].map(str::to_owned).to_vec();
+    if let Some(filter) = filter {
+        command.extend(["--filter".to_owned(), filter.to_owned()]);
+    }
+    lines.lock().unwrap_or_else(PoisonError::into_inner).name.clone_from(&name);
+    let run = guest.run(programs, &command)?;
+    let mut lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
+    lines.end();
+    for (test, verdict) in &lines.results {
+        report.count(&format!("{name}/{test}"), verdict.clone());
+    }
+    let outcome = &run.outcome;
+    if let Some(problem) = lines.problem(outcome.code, outcome.timed_out, outcome.failure.as_deref()) {
+        report.add(&name, Verdict::Failed(format!("{problem} (logs: {})", folder.display())), "");
+        show_tails(&[run.console_log.as_path(), &stderr_log]);
+    }
+    let seconds = |d: Duration| format!("{:.1} s", d.as_secs_f64());
+    let boot =
+        outcome.boot.map_or_else(|| "never booted".to_owned(), |boot| format!("booted in {}", seconds(boot)));
+    let starts = if run.starts > 1 { format!(", {} starts", run.starts) } else { String::new() };
+    println!("ended    {name}: {boot}, {} in all{starts}", seconds(outcome.total));
+    Ok(())
+}
+
+/// The ends of logs, for a guest that died.
+fn show_tails(logs: &[&Path]) {
+    for log in logs {
+        let lines = vm::tail(log, 40);
+        if !lines.is_empty() {
+            println!("  the end of {}:", log.display());
+            for line in lines {
+                println!("  | {line}");
+            }
+        }
+    }
+}
+
+/// What a guest printed: results as they come, and the end line.
+#[derive(Default)]
+struct Lines {
+    /// The guest's name.
+    name: String,
+    /// An unfinished line.
+    rest: Vec<u8>,
+    results: Vec<(String, Verdict)>,
+    done: Option<Totals>,
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        while let Some(at) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=at).collect();
+            self.line(String::from_utf8_lossy(&line).trim_end());
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    /// Takes the last line, if it had no end.
+    fn end(&mut self) {
+        let line = std::mem::take(&mut self.rest);
+        if !line.is_empty() {
+            self.line(&String::from_utf8_lossy(&line));
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (test, reason) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
+        match word {
+            "PASS" => {
+                let (test, note) = rest.rsplit_once(" (").unwrap_or((rest, ""));
+                let note = if note.is_empty() { String::new() } else { format!(" ({note}") };
+                println!("passed   {}/{test}{note}", self.name);
+                self.results.push((test.to_owned(), Verdict::Passed));
+            }
+            "FAIL" => {
+                println!("FAILED   {}/{test}: {reason}", self.name);
+                self.results.push((test.to_owned(), Verdict::Failed(reason.to_owned())));
+            }
+            "SKIP" => {
+                println!("skipped  {}/{test}: {reason}", self.name);
+                self.results.push((test.to_owned(), Verdict::Skipped(reason.to_owned())));
+            }
+            "DONE" => {
+                let numbers: Vec<usize> = rest.split(' ').filter_map(|n| n.parse().ok()).collect();
+                if let [passed, failed, skipped] = numbers[..] {
+                    self.done = Some(Totals { passed, failed, skipped });
+                }
+            }
+            // Detail of the line above, or a remark.
+            _ => println!("  {line}"),
+        }
+    }
+
+    /// Why the guest as a whole failed, whatever its tests say.
+    fn problem(&self, code: Option<u8>, timed_out: bool, failure: Option<&str>) -> Option<String> {
+        let mut seen = Totals::default();
+        for (_, verdict) in &self.results {
+            match verdict {
+                Verdict::Passed => seen.passed += 1,
+                Verdict::Failed(_) => seen.failed += 1,
+                Verdict::Skipped(_) => seen.skipped += 1,
+            }
+        }
+        if timed_out {
+            return Some(format!(
+                "the guest was killed after {} s; seen until then: {seen}",
+                TIMEOUT.as_secs()
+            ));
+        }
+        let Some(done) = self.done else {
+            let why = failure.map_or_else(|| format!("exit code {code:?}"), str::to_owned);
+            return Some(format!(
+                "the guest's tests did not reach their end: {why}; seen until then: {seen}"
+            ));
+        };
+        if done != seen {
+            return Some(format!("the guest counted {done}, but its lines say {seen}"));
+        }
+        if let Some(failure) = failure {
+            return Some(failure.to_owned());
+        }
+        // Failed tests are listed already; an exit code without one is news.
+        (code != Some(0) && done.failed == 0)
+            .then(|| format!("no test failed, but the exit code is {code:?}"))
+    }
+}
+
+/// Where the logs of guests are, for the last words.
+pub(super) fn logs() -> PathBuf {
+    workspace::vm_logs().join("test")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Lines {
+        let mut lines = Lines::default();
+        // In pieces, as a serial port delivers.
+        for piece in text.as_bytes().chunks(7) {
+            lines.write_all(piece).expect("memory takes everything");
+        }
+        lines.end();
+        lines
+    }
+
+    #[test]
+    fn results_and_end_line_agree() {
+        let lines = lines("PASS a/fentry (1.2s)\nFAIL b: x: y\n  detail\nSKIP c: no swap\nDONE 1 1 1\n");
+        let names: Vec<&str> = lines.results.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a/fentry", "b", "c"]);
+        assert_eq!(lines.results[1].1, Verdict::Failed("x: y".to_owned()));
+        assert_eq!(lines.problem(Some(1), false, None), None);
+    }
+
+    #[test]
+    fn a_guest_that_dies_or_miscounts_is_a_failure() {
+        assert!(
+            lines("PASS a (1s)\n").problem(None, false, Some("died")).is_some_and(|p| p.contains("died"))
+        );
+        assert!(lines("PASS a (1s)\nDONE 2 0 0\n").problem(Some(0), false, None).is_some());
+        assert!(lines("DONE 0 0 0\n").problem(Some(1), false, None).is_some());
+        assert!(lines("PASS a (1s)\nDONE 1 0 0\n").problem(None, true, None).is_some());
+        assert!(lines("PASS a (1s)\nDONE 1 0 0").problem(Some(0), false, None).is_none());
+    }
+
+    #[test]
+    fn filters_choose_guests_and_tests() {
+        assert_eq!(filter_for("6.1/core", None), Some(None));
+        assert_eq!(filter_for("6.1/core", Some("6.1")), Some(None));
+        assert_eq!(filter_for("6.1/core", Some("storm")), Some(Some("storm")));
+        assert_eq!(filter_for("6.1/core", Some("6.1/core/storm")), Some(Some("storm")));
+        assert_eq!(filter_for("6.1/core", Some("5.10/core/storm")), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! Which guests the tests run in. One line is one guest.
+
+use crate::vm::{AccelChoice, Hardware};
+
+/// One guest, and the group of tests that runs in it (`guest test --group GROUP`).
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// A name that `kernels` knows, or a path.
+    pub(super) kernel: String,
+    pub(super) group: &'static str,
+    pub(super) cpus: u32,
+    pub(super) memory: &'static str,
+    /// More words for the kernel's command line.
+    pub(super) append: &'static str,
+}
+
+/// The groups, each with its machine, and the kernels that it runs on.
+const GROUPS: &[(&str, u32, &str, &str, &[&str])] = &[
+    // group, CPUs, memory, command line, kernels
+    ("core", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
+];
+
+/// All guests; or, for chosen kernels, those of them. A kernel that no group knows gets the first group.
+pub(super) fn entries(kernels: &[String]) -> Vec<Entry> {
+    let all = GROUPS.iter().flat_map(|group| group.4.iter().map(|&kernel| entry(group, kernel)));
+    if kernels.is_empty() {
+        return all.collect();
+    }
+    let mut chosen: Vec<Entry> = all.filter(|entry| kernels.contains(&entry.kernel)).collect();
+    for kernel in kernels {
+        if !chosen.iter().any(|entry| entry.kernel == *kernel) {
+            chosen.extend(GROUPS.first().map(|group| entry(group, kernel)));
+        }
+    }
+    chosen
+}
+
+/// One cell of the table.
+fn entry(
+    &(group, cpus, memory, append, _): &(&'static str, u32, &'static str, &'static str, &[&str]),
+    kernel: &str,
+) -> Entry {
+    Entry { kernel: kernel.to_owned(), group, cpus, memory, append }
+}
+
+impl Entry {
+    /// What the names of its tests start with.
+    pub(super) fn name(&self) -> String {
+        let kernel = self.kernel.rsplit('/').next().unwrap_or(&self.kernel);
+        format!("{kernel}/{}", self.group)
+    }
+
+    /// The machine to boot.
+    pub(super) fn hardware(&self) -> Hardware {
+        Hardware {
+            cpus: self.cpus,
+            memory: self.memory.to_owned(),
+            append: self.append.to_owned(),
+            icount: false,
+            // The same machine everywhere, so that results can be compared.
+            accel: AccelChoice::Tcg,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_chosen_by_name_and_an_unknown_one_gets_the_first_group() {
+        let names = |kernels: &[&str]| -> Vec<String> {
+            let kernels: Vec<String> = kernels.iter().map(|&k| k.to_owned()).collect();
+            entries(&kernels).iter().map(Entry::name).collect()
+        };
+        assert!(names(&[]).contains(&"6.1/core".to_owned()));
+        assert!(names(&["6.1"]).iter().all(|name| name.starts_with("6.1/")));
+        assert_eq!(names(&["/boot/vmlinuz-9"]), ["vmlinuz-9/core"]);
+    }
+
+    #[test]
+    fn every_kernel_of_the_table_is_known_and_no_name_comes_twice() {
+        let mut names: Vec<String> = entries(&[]).iter().map(Entry::name).collect();
+        for entry in entries(&[]) {
+            assert!(crate::kernels::names().any(|name| name == entry.kernel), "{entry:?}");
+        }
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,171 @@
+//! What a guest finds in its root: busybox with all its applets, oomtrace and the guest programs, both static, the
+//! command to run, and the files that the caller adds.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::cpio::Archive;
+use crate::{apt, cache, run, workspace};
+
+/// Guests are this architecture, whatever rustc's default target is.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The profile in the root manifest.
+const PROFILE: &str = "vm";
+
+/// A file or folder of the host for the guest, as given on the command line: `HOSTPATH[:GUESTPATH]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extra {
+    host: PathBuf,
+    guest: String,
+}
+
+impl FromStr for Extra {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (host, guest) = match text.rsplit_once(':') {
+            Some((host, guest)) if guest.starts_with('/') => (PathBuf::from(host), guest.to_owned()),
+            _ => {
+                let host = PathBuf::from(text);
+                let name = host.file_name().with_context(|| format!("`{text}` names no file"))?;
+                let guest = format!("/root/{}", name.to_string_lossy());
+                (host, guest)
+            }
+        };
+        Ok(Self { host, guest: guest.trim_matches('/').to_owned() })
+    }
+}
+
+/// The programs that go into every guest.
+pub(crate) struct Programs {
+    busybox: PathBuf,
+    applets: Vec<String>,
+    ours: Vec<PathBuf>,
+}
+
+impl Programs {
+    /// Fetches busybox and builds ours.
+    pub(crate) fn get() -> Result<Self> {
+        Self::with_busybox(busybox()?)
+    }
+
+    /// Builds ours.
+    pub(crate) fn with_busybox(busybox: PathBuf) -> Result<Self> {
+        let list = run::stdout_of(Command::new(&busybox).arg("--list-full"))?;
+        let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
+        Ok(Self { busybox, applets, ours: build_static()? })
+    }
+
+    /// Writes the archive for one guest.
+    pub(crate) fn write(&self, to: &Path, command: &[String], extras: &[Extra]) -> Result<()> {
+        let file = File::create(to).with_context(|| format!("cannot create {}", to.display()))?;
+        let mut archive = Archive::new(BufWriter::new(file));
+        for folder in ["proc", "sys", "dev", "tmp", "run", "root", "out", "etc"] {
+            archive.folder(folder)?;
+        }
+        // The kernel opens the console for process 1 before anything is mounted.
+        archive.device("dev/console", 5, 1)?;
+        archive.device("dev/null", 1, 3)?;
+        archive.file(
+            "etc/passwd",
+            0o644,
+            b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+        )?;
+        archive.file("etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n")?;
+        archive.file("etc/oomtrace-command", 0o644, command.join("\0").as_bytes())?;
+        archive.file("bin/busybox", 0o755, &read(&self.busybox)?)?;
+        for applet in &self.applets {
+            if applet != "bin/busybox" {
+                archive.link(applet, "/bin/busybox")?;
+            }
+        }
+        for program in &self.ours {
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            archive.file(&format!("usr/bin/{name}"), 0o755, &read(program)?)?;
+        }
+        archive.link("init", "/usr/bin/guest")?;
+        for extra in extras {
+            add(&mut archive, &extra.host, &extra.guest)?;
+        }
+        archive.finish().with_context(|| format!("cannot write {}", to.display()))?;
+        Ok(())
+    }
+}
+
+/// A file, or a folder with everything below it.
+fn add(archive: &mut Archive<BufWriter<File>>, host: &Path, guest: &str) -> Result<()> {
+    let meta = fs::metadata(host).with_context(|| format!("cannot read {}", host.display()))?;
+    if meta.is_dir() {
+        archive.folder(guest)?;
+        for entry in fs::read_dir(host).with_context(|| format!("cannot list {}", host.display()))? {
+            let entry = entry?;
+            add(archive, &entry.path(), &format!("{guest}/{}", entry.file_name().to_string_lossy()))?;
+        }
+        return Ok(());
+    }
+    archive.file(guest, meta.permissions().mode(), &read(host)?)?;
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// A busybox without shared libraries, from Debian's package; it is not installed.
+pub(crate) fn busybox() -> Result<PathBuf> {
+    let folder = cache::folder("busybox", |folder| {
+        let suite = apt::Suite::fetch("stable")?;
+        let versions = suite.versions("busybox-static")?;
+        let version = versions.first().context("Debian's stable suite has no busybox-static")?;
+        let unpacked = folder.join("unpacked");
+        suite.unpack("busybox-static", version, &unpacked)?;
+        let found = ["bin/busybox", "usr/bin/busybox"].map(|path| unpacked.join(path));
+        let Some(found) = found.iter().find(|path| path.is_file()) else {
+            bail!("there is no busybox in busybox-static {version}");
+        };
+        fs::rename(found, folder.join("busybox"))?;
+        fs::remove_dir_all(&unpacked).context("cannot tidy up")
+    })
+    .context("cannot get busybox for the guests")?;
+    Ok(folder.join("busybox"))
+}
+
+/// Where the static oomtrace is, after building it.
+pub(crate) fn oomtrace() -> Result<PathBuf> {
+    build_static()?.into_iter().next().context("the list of our programs is empty")
+}
+
+/// oomtrace and the guest programs without shared libraries, built with flags and a target folder of their own.
+fn build_static() -> Result<Vec<PathBuf>> {
+    let target_dir = workspace::target().join("static");
+    let mut cargo = run::cargo();
+    cargo
+        .args(["build", "--locked", "--quiet", "--profile", PROFILE, "--target", TARGET])
+        .args(["--package", "oomtrace", "--bin", "oomtrace", "--package", "oomtrace-tests", "--bin", "guest"])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    run::check(&mut cargo).context("cannot build the programs for the guests")?;
+    Ok(["oomtrace", "guest"].map(|name| target_dir.join(TARGET).join(PROFILE).join(name)).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_files_have_a_place_in_the_guest() {
+        let parse = |text: &str| text.parse::<Extra>().map(|e| (e.host, e.guest)).ok();
+        assert_eq!(parse("a/b"), Some(("a/b".into(), "root/b".into())));
+        assert_eq!(parse("a/b:/etc/c"), Some(("a/b".into(), "etc/c".into())));
+        assert_eq!(parse("a:b"), Some(("a:b".into(), "root/a:b".into())));
+        assert_eq!(parse("/"), None);
+    }
+}
