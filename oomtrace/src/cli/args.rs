@@ -182,52 +182,42 @@ pub struct DemoArgs {
 
 /// How to attach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum Attach {
-    /// fentry where it works, kprobe elsewhere, hook by hook
     #[default]
     Auto,
-    /// fentry and fexit programs only
     Fentry,
-    /// kprobes and kretprobes only
     Kprobe,
 }
 
 /// Level of the eBPF programs' log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum ProbeLog {
-    /// Nothing.
     #[default]
     Off,
-    /// Errors.
     Error,
-    /// And warnings.
     Warn,
-    /// And what happens.
     Info,
-    /// And details.
     Debug,
-    /// Everything.
     Trace,
 }
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum Color {
-    /// On a terminal, unless the environment says no.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 /// Whole machine or memcg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum ScopeArg {
-    /// The whole machine.
     Global,
-    /// A memcg.
     Memcg,
 }
 
