@@ -37,6 +37,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make a small OOM in a throw-away cgroup and show it; where that is not possible, a real one that was recorded
     Demo(DemoArgs),
+    /// One process of the demonstration
+    #[command(hide = true)]
+    DemoTask(DemoTaskArgs),
 }
 
 /// Arguments of `watch`.
@@ -178,6 +181,23 @@ pub struct DemoArgs {
     /// How to show it.
     #[command(flatten)]
     pub display: DisplayArgs,
+}
+
+/// Arguments of `demo-task`, which `demo` calls.
+#[derive(Debug, clap::Args)]
+pub struct DemoTaskArgs {
+    /// Folder of the cgroup to enter
+    pub memcg: PathBuf,
+    /// Name to take
+    pub name: String,
+    /// MiB to take
+    pub mib: usize,
+    /// oom_score_adj to take
+    #[arg(long, allow_hyphen_values = true)]
+    pub adj: i32,
+    /// Go on taking memory
+    #[arg(long)]
+    pub grow: bool,
 }
 
 /// How to attach.

@@ -55,7 +55,10 @@ impl Context<'_> {
 
     /// The tracepoint of its start was attached: that the reaper was not seen means that it was not at work.
     fn reaper_watched(&self) -> bool {
-        self.info.hooks.iter().any(|hook| hook.missing.is_none() && hook.target.contains("start_task_reaping"))
+        self.info
+            .hooks
+            .iter()
+            .any(|hook| hook.missing.is_none() && hook.target.contains("start_task_reaping"))
     }
 }
 

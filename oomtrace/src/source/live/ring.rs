@@ -42,7 +42,7 @@ impl Ring {
     }
 
     /// The next observation that is there, without waiting. Records that cannot be decoded are counted and passed over.
-    pub fn next(&mut self) -> Option<Observation> {
+    pub fn take(&mut self) -> Option<Observation> {
         loop {
             if let Some(observation) = self.decoded.pop_front() {
                 return Some(observation);
@@ -75,7 +75,7 @@ impl Ring {
             // SAFETY: the ring owns its descriptor, returns the same one for as long as it lives, and is not replaced
             // while registered: `get_mut` is only used to read from it.
             let ready = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
-            self.ready = Some(ready.map_err(|error| std::io::Error::from(error))?);
+            self.ready = Some(ready.map_err(std::io::Error::from)?);
         }
         self.ready.as_mut().ok_or_else(|| std::io::Error::other("the ring has been closed"))
     }
