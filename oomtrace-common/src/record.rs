@@ -5,8 +5,10 @@
 
 /// Bytes in `task_struct.comm`.
 pub const COMM_LEN: usize = 16;
-/// Bytes kept of a cgroup's name: `NAME_MAX` and its NUL.
+/// Bytes that one cgroup's name can have: `NAME_MAX` and its NUL.
 pub const CGROUP_NAME_LEN: usize = 256;
+/// Room for the names of a cgroup and its ancestors: a power of two that holds [`MAX_LEVELS`] of the longest.
+pub const CGROUP_NAMES_LEN: usize = 8192;
 /// Bytes kept of the kernel's message in `oom_kill_process`.
 pub const MESSAGE_LEN: usize = 64;
 /// Candidates in one batch. Aborted scans shorter than this cost nothing on the ring.
@@ -18,7 +20,7 @@ pub const MAX_LEVELS: u32 = 24;
 pub mod kind {
     /// [`super::Opened`]
     pub const OPENED: u16 = 1;
-    /// [`super::CgroupNode`]
+    /// [`super::CgroupNames`]
     pub const CGROUP: u16 = 2;
     /// [`super::MemcgLevel`]
     pub const MEMCG_LEVEL: u16 = 3;
@@ -140,18 +142,19 @@ pub struct Opened {
     pub reserved: u32,
 }
 
-/// The name of a cgroup. 24 + 16 + 256 bytes.
+/// The names of a cgroup and all its ancestors, sent once for each cgroup that is asked for. `len` bytes of NUL-terminated
+/// names follow, in the order of the ids. 24 + 192 + 8 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CgroupNode {
+pub struct CgroupNames {
     /// Kind [`kind::CGROUP`].
     pub header: Header,
-    /// `kernfs_node.id`.
-    pub id: u64,
-    /// Its parent's; 0 for the root.
-    pub parent: u64,
-    /// `kernfs_node.name`, zeros after the NUL.
-    pub name: [u8; CGROUP_NAME_LEN],
+    /// `kernfs_node.id` of the cgroup, its parent, and so on up to the root; 0 after that.
+    pub ids: [u64; MAX_LEVELS as usize],
+    /// How many ids there are.
+    pub count: u32,
+    /// Bytes of names.
+    pub len: u32,
 }
 
 /// One level of the limiter chain. 24 + 56 bytes.
@@ -338,7 +341,8 @@ const _: () = {
     assert!(size_of::<Header>() == 24);
     assert!(size_of::<Task>() == 96);
     assert!(size_of::<Opened>() == 24 + 96 + 24);
-    assert!(size_of::<CgroupNode>() == 24 + 16 + CGROUP_NAME_LEN);
+    assert!(size_of::<CgroupNames>() == 24 + 24 * 8 + 8);
+    assert!(CGROUP_NAMES_LEN.is_power_of_two() && CGROUP_NAMES_LEN > MAX_LEVELS as usize * CGROUP_NAME_LEN);
     assert!(size_of::<MemcgLevel>() == 24 + 56);
     assert!(size_of::<BatchHeader>() == 32);
     assert!(size_of::<Choice>() == 24 + 96 + 24 + MESSAGE_LEN);

@@ -4,7 +4,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use oomtrace_common::record::{BATCH, BatchHeader, Task, loss};
+use oomtrace_common::record::{
+    BATCH, BatchHeader, CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Task, loss,
+};
 
 use crate::episode::State;
 
@@ -30,11 +32,24 @@ pub(crate) struct Batch {
 #[map]
 pub(crate) static PENDING: Array<Batch> = Array::with_max_entries(1, 0);
 
+/// A record of names in the making.
+#[repr(C)]
+pub(crate) struct Names {
+    /// The record's fixed part.
+    pub(crate) fixed: CgroupNames,
+    /// The names; what may be written at the last possible start fits too.
+    pub(crate) bytes: [u8; CGROUP_NAMES_LEN + CGROUP_NAME_LEN],
+}
+
+/// The names. Only the owner of the episode touches them.
+#[map]
+pub(crate) static NAMES: Array<Names> = Array::with_max_entries(1, 0);
+
 /// Processes being killed: tgid to the episode that kills them. Removed when the last thread exits.
 #[map]
 pub(crate) static VICTIMS: HashMap<u32, u64> = HashMap::with_max_entries(16384, 0);
 
-/// kernfs ids whose name user space has been told.
+/// kernfs ids whose names, with all their ancestors', user space has been told.
 #[map]
 pub(crate) static NAMED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16384, 0);
 

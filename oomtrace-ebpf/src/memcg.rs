@@ -1,20 +1,21 @@
 //! Memory cgroups: ids, names, and the chain of limits from the one that fired up to the root.
 //!
-//! A name is sent once for each cgroup, as single path components with the parent's id; user space joins them. The ids are
-//! kernfs ids, which are not reused, unlike `mem_cgroup.id`.
+//! Names are sent once for each cgroup that a task or a limit is in, with those of its ancestors; user space joins them. The
+//! ids are kernfs ids, which are not reused, unlike `mem_cgroup.id`.
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use oomtrace_common::{
     UNKNOWN_U64,
     config::ABSENT,
-    record::{CgroupNode, MAX_LEVELS, MemcgLevel, kind},
+    record::{CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, MAX_LEVELS, MemcgLevel, kind},
 };
 
 use crate::{
     emit::{NO_WAKEUP, emit, header},
     episode::State,
     globals::off,
-    maps::NAMED,
-    read::{Errors, copy, copy_str, pointer, zero},
+    maps::{NAMED, NAMES, RING},
+    read::{Errors, copy, pointer},
 };
 
 /// The kernfs id of a task's memory cgroup, whose name has been sent when this returns.
@@ -53,35 +54,52 @@ fn id(kn: u64) -> u64 {
     }
 }
 
-/// Sends the name of `kn` and of those ancestors that have not been named yet.
+/// Sends the names of `kn` and of its ancestors, unless that has been done.
+///
+/// The walk has one way out, and its numbers are read back from the map: to the verifier every depth is then the same.
 #[inline(always)]
 fn send_names(kn: u64, state: *mut State) {
-    let mut kn = kn;
-    for _ in 0..MAX_LEVELS {
-        let id = pointer(kn, off!(kn_id));
-        if id == 0 || NAMED.get_ptr(id).is_some() {
-            return;
-        }
-        let parent = pointer(kn, off!(kn_parent));
-        let sent = emit!(node: CgroupNode, NO_WAKEUP, {
-            // SAFETY: `node` is a whole reserved record; all of it is written.
-            unsafe {
-                (*node).header = header::<CgroupNode>(kind::CGROUP, 0);
-                (*node).id = id;
-                (*node).parent = pointer(parent, off!(kn_id));
-                zero(&raw mut (*node).name);
-                copy_str(&raw mut (*node).name, pointer(kn, off!(kn_name)));
-            }
-        });
-        if !sent {
-            // SAFETY: the episode's state.
-            unsafe { (*state).lost_records += 1 };
-            return;
-        }
-        // If this fails, the name is sent again next time, which does no harm.
-        let _again = NAMED.insert(id, 1, 0);
-        kn = parent;
+    let leaf = pointer(kn, off!(kn_id));
+    if leaf == 0 || NAMED.get_ptr(leaf).is_some() {
+        return;
     }
+    let Some(names) = NAMES.get_ptr_mut(0) else { return };
+    // SAFETY: this thread owns the episode, and with it the only element of the map. Writes stay within it: `i` is below
+    // `MAX_LEVELS`, and `end` is masked to less than `CGROUP_NAMES_LEN`, after which there is room for one more name.
+    unsafe {
+        let ids = (&raw mut (*names).fixed.ids).cast::<u64>();
+        let bytes = (&raw mut (*names).bytes).cast::<u8>();
+        (&raw mut (*names).fixed.count).write_volatile(0);
+        (&raw mut (*names).fixed.len).write_volatile(0);
+        let mut kn = kn;
+        for i in 0..MAX_LEVELS {
+            if kn == 0 {
+                ids.add(i as usize).write_volatile(0);
+                continue;
+            }
+            let mut errors = Errors::NONE;
+            copy(ids.add(i as usize), kn, off!(kn_id), 0, &mut errors);
+            let start = (&raw const (*names).fixed.len).read_volatile() as usize & (CGROUP_NAMES_LEN - 1);
+            let name = pointer(kn, off!(kn_name)) as *const core::ffi::c_void;
+            let taken = bpf_probe_read_kernel_str(bytes.add(start).cast(), CGROUP_NAME_LEN as u32, name);
+            // A name that cannot be read leaves zeros: an empty name of one byte.
+            let taken = if taken > 0 { taken as u32 } else { 1 };
+            (&raw mut (*names).fixed.len).write_volatile(start as u32 + taken);
+            (&raw mut (*names).fixed.count).write_volatile(i + 1);
+            kn = pointer(kn, off!(kn_parent));
+        }
+        let len = (&raw const (*names).fixed.len).read_volatile() as usize & (CGROUP_NAMES_LEN - 1);
+        let whole = size_of::<CgroupNames>() + len;
+        (*names).fixed.header = header::<CgroupNames>(kind::CGROUP, 0);
+        (*names).fixed.header.len = whole as u32;
+        let record = core::slice::from_raw_parts(names.cast::<u8>().cast_const(), whole);
+        if RING.output::<[u8]>(record, NO_WAKEUP).is_err() {
+            (*state).lost_records += 1;
+            return;
+        }
+    }
+    // If this fails, the names are sent again next time, which does no harm.
+    let _again = NAMED.insert(leaf, 1, 0);
 }
 
 /// The kernfs id of a memcg, whose name and whose ancestors' names have been sent when this returns.

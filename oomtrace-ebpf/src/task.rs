@@ -21,7 +21,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 const MMF_OOM_SKIP: u64 = 1 << 21;
 /// Threads of a process that are searched for an mm. Dead threads leave the list, so that only a leader that exited first
 /// (and traced ones) are ever in the way.
-const MAX_THREADS: u32 = 64;
+const MAX_THREADS: u32 = 16;
 
 /// Fills in all of `out` but `points` from `task`, counting failed reads in `state`. Returns its mm, 0 without.
 ///

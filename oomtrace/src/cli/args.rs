@@ -37,6 +37,9 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make a small OOM in a throw-away cgroup and show it; where that is not possible, a real one that was recorded
     Demo(DemoArgs),
+    /// One process of the demonstration
+    #[command(hide = true)]
+    DemoTask(DemoTaskArgs),
 }
 
 /// Arguments of `watch`.
@@ -180,54 +183,61 @@ pub struct DemoArgs {
     pub display: DisplayArgs,
 }
 
+/// Arguments of `demo-task`, which `demo` calls.
+#[derive(Debug, clap::Args)]
+pub struct DemoTaskArgs {
+    /// Folder of the cgroup to enter
+    pub memcg: PathBuf,
+    /// Name to take
+    pub name: String,
+    /// MiB to take
+    pub mib: usize,
+    /// oom_score_adj to take
+    #[arg(long, allow_hyphen_values = true)]
+    pub adj: i32,
+    /// Go on taking memory
+    #[arg(long)]
+    pub grow: bool,
+}
+
 /// How to attach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum Attach {
-    /// fentry where it works, kprobe elsewhere, hook by hook
     #[default]
     Auto,
-    /// fentry and fexit programs only
     Fentry,
-    /// kprobes and kretprobes only
     Kprobe,
 }
 
 /// Level of the eBPF programs' log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum ProbeLog {
-    /// Nothing.
     #[default]
     Off,
-    /// Errors.
     Error,
-    /// And warnings.
     Warn,
-    /// And what happens.
     Info,
-    /// And details.
     Debug,
-    /// Everything.
     Trace,
 }
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum Color {
-    /// On a terminal, unless the environment says no.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 /// Whole machine or memcg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
 pub enum ScopeArg {
-    /// The whole machine.
     Global,
-    /// A memcg.
     Memcg,
 }
 

@@ -148,7 +148,7 @@ enum Woken {
 /// Takes everything off the ring. Losses of episodes are summed as they pass, because a recording's end has to hold those of
 /// unfinished ones too.
 fn drain(live: &mut Live, pipeline: &mut Pipeline, lost: &mut Lost) -> ControlFlow<()> {
-    while let Some(observation) = live.ring.next() {
+    while let Some(observation) = live.ring.take() {
         if let Observation::Closed(closed) = &observation {
             lost.add(closed.lost);
         }

@@ -34,6 +34,7 @@ pub fn main() -> Exit {
         Command::Info(args) => info::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::DemoTask(args) => demo::task(args),
     };
     result.unwrap_or_else(|error| {
         let exit = Exit::of(error.as_ref());

@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         self.slice(offset, N)?.try_into().map_err(|_| self.short())
     }
 
-    fn slice(&self, offset: usize, len: usize) -> Result<&'a [u8], DecodeError> {
+    pub(super) fn slice(&self, offset: usize, len: usize) -> Result<&'a [u8], DecodeError> {
         offset.checked_add(len).and_then(|end| self.bytes.get(offset..end)).ok_or_else(|| self.short())
     }
 

@@ -59,18 +59,34 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes one record. `page_counter_max` is this kernel's "no limit", in pages.
+/// Decodes one record, appending its observations to `out`: one, or for a record of names one for each cgroup.
+/// `page_counter_max` is this kernel's "no limit", in pages.
 ///
 /// # Errors
 /// When the bytes are not a record of a known kind; the caller counts and goes on with the next one.
-pub fn decode(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError> {
+pub fn decode(
+    record: &[u8],
+    page_counter_max: u64,
+    out: &mut impl Extend<Observation>,
+) -> Result<(), DecodeError> {
+    let fields = Fields::new(record);
+    let header = fields.header()?;
+    if header.kind == kind::CGROUP {
+        out.extend(cgroups(&fields.of_kind(header.kind))?.into_iter().map(Observation::Cgroup));
+    } else {
+        out.extend([one(record, page_counter_max)?]);
+    }
+    Ok(())
+}
+
+/// Decodes a record that holds one observation.
+fn one(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError> {
     let fields = Fields::new(record);
     let header = fields.header()?;
     let at = Stamp { boot_ns: header.boot_ns, episode: header.episode };
     let fields = fields.of_kind(header.kind);
     match header.kind {
         kind::OPENED => opened(&fields, at),
-        kind::CGROUP => cgroup(&fields),
         kind::MEMCG_LEVEL => memcg_level(&fields, at, page_counter_max),
         kind::CANDIDATES => candidates(&fields, at),
         kind::CHOICE => choice(&fields, at),
@@ -113,15 +129,30 @@ fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
     }))
 }
 
-fn cgroup(fields: &Fields<'_>) -> Result<Observation, DecodeError> {
+/// The nodes of a record of names: a cgroup and its ancestors, each with its parent's id.
+fn cgroups(fields: &Fields<'_>) -> Result<Vec<CgroupNode>, DecodeError> {
     use core::mem::offset_of;
-    let parent = fields.u64(offset_of!(wire::CgroupNode, parent))?;
-    Ok(Observation::Cgroup(CgroupNode {
-        id: fields.u64(offset_of!(wire::CgroupNode, id))?,
-        parent: if parent == 0 { None } else { Some(parent) },
-        name: fields.name(offset_of!(wire::CgroupNode, name), wire::CGROUP_NAME_LEN)?,
-        path: None,
-    }))
+    let count = fields.u32(offset_of!(wire::CgroupNames, count))? as usize;
+    let len = fields.u32(offset_of!(wire::CgroupNames, len))? as usize;
+    let most = wire::MAX_LEVELS as usize;
+    if count > most || len > wire::CGROUP_NAMES_LEN {
+        return Err(DecodeError::Value { kind: kind::CGROUP, field: "count", value: count as u64 });
+    }
+    let id = |i: usize| fields.u64(offset_of!(wire::CgroupNames, ids) + i * size_of::<u64>());
+    let names = fields.slice(size_of::<wire::CgroupNames>(), len)?;
+    let mut names = names.split_inclusive(|&byte| byte == 0);
+    let mut nodes = Vec::with_capacity(count);
+    for i in 0..count {
+        let name =
+            names.next().ok_or(DecodeError::Value { kind: kind::CGROUP, field: "len", value: len as u64 })?;
+        // Beyond the levels that are captured there are parents whose ids are not known. Such a node is left out: it
+        // would pass for a root.
+        let parent = if i + 1 < count { Some(id(i + 1)?) } else { None };
+        if parent.is_some() || count < most {
+            nodes.push(CgroupNode { id: id(i)?, parent, name: Name::from_padded(name), path: None });
+        }
+    }
+    Ok(nodes)
 }
 
 fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<Observation, DecodeError> {

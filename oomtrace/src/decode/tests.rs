@@ -8,13 +8,21 @@ use oomtrace_common::{
 };
 use proptest::prelude::*;
 
-use super::{DecodeError, decode};
+use super::{DecodeError, decode as decode_into};
 use crate::model::{
     Name, Observation,
     observation::{Score, TaskFlags},
 };
 
 const NO_LIMIT: u64 = i64::MAX as u64 / 4096;
+
+/// The one observation of a record.
+fn decode(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError> {
+    let mut out = Vec::new();
+    decode_into(record, page_counter_max, &mut out)?;
+    assert_eq!(out.len(), 1);
+    Ok(out.remove(0))
+}
 
 /// A record of `len` bytes with a right header.
 fn record(kind: u16, len: usize) -> Vec<u8> {
@@ -85,6 +93,48 @@ fn no_limit_is_not_a_limit() {
     assert_eq!((level.usage_pages, level.swap_max_pages), (None, None));
 }
 
+/// A record of names with these ids.
+fn names(ids: &[u64], names: &[u8]) -> Vec<u8> {
+    let fixed = size_of::<wire::CgroupNames>();
+    let mut bytes = record(kind::CGROUP, fixed + names.len());
+    for (i, id) in ids.iter().enumerate() {
+        put(&mut bytes, offset_of!(wire::CgroupNames, ids) + i * 8, &id.to_le_bytes());
+    }
+    put(&mut bytes, offset_of!(wire::CgroupNames, count), &u32::try_from(ids.len()).unwrap().to_le_bytes());
+    put(&mut bytes, offset_of!(wire::CgroupNames, len), &u32::try_from(names.len()).unwrap().to_le_bytes());
+    put(&mut bytes, fixed, names);
+    bytes
+}
+
+#[test]
+fn names_come_with_their_parents() {
+    let mut out = Vec::new();
+    decode_into(&names(&[7, 3, 1], b"b c\0a\0\0"), NO_LIMIT, &mut out).unwrap();
+    let nodes: Vec<_> = out
+        .iter()
+        .map(|observation| match observation {
+            Observation::Cgroup(node) => (node.id, node.parent, node.name.to_string()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(nodes, [(7, Some(3), "b c".into()), (3, Some(1), "a".into()), (1, None, String::new())]);
+}
+
+#[test]
+fn a_cgroup_deeper_than_what_is_captured_does_not_pass_for_a_root() {
+    let ids: Vec<u64> = (1..=u64::from(wire::MAX_LEVELS)).rev().collect();
+    let mut out = Vec::new();
+    decode_into(&names(&ids, &b"x\0".repeat(ids.len())), NO_LIMIT, &mut out).unwrap();
+    assert_eq!(out.len(), ids.len() - 1);
+    assert!(out.iter().all(|o| matches!(o, Observation::Cgroup(node) if node.parent.is_some())));
+}
+
+#[test]
+fn too_few_names_are_rejected() {
+    let result = decode_into(&names(&[7, 3], b"b\0"), NO_LIMIT, &mut Vec::new());
+    assert!(matches!(result, Err(DecodeError::Value { field: "len", .. })));
+}
+
 #[test]
 fn zero_is_unknown_where_a_read_failed() {
     let mut bytes = record(kind::KILL, size_of::<wire::Kill>());
@@ -125,6 +175,6 @@ proptest! {
             body[..2].copy_from_slice(&kind.to_le_bytes());
             body[4..8].copy_from_slice(&len.to_le_bytes());
         }
-        let _result = decode(&body, NO_LIMIT);
+        let _result = decode_into(&body, NO_LIMIT, &mut Vec::new());
     }
 }

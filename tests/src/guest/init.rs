@@ -57,7 +57,7 @@ fn serve(control: &mut Control) -> Result<()> {
     let mut command;
     if interactive {
         // busybox makes the port the controlling terminal, so that job control works.
-        command = Command::new("/bin/setsid");
+        command = Command::new("setsid");
         command.args(["-c", "/bin/sh", "-l"]);
         command.stdin(stdout.try_clone()?).stderr(stdout.try_clone()?);
     } else {
@@ -85,7 +85,10 @@ fn serve(control: &mut Control) -> Result<()> {
             if missing { 127 } else { 126 }
         }
     };
-    ports::drain(&stdout)?;
+    // A shell's end hangs its terminal up, and nothing can be waited for there.
+    if !interactive {
+        ports::drain(&stdout)?;
+    }
     ports::drain(&stderr)?;
     control.say(&format!("exit {code}"))?;
     control.send_folder(Path::new(OUT), Path::new(OUT))?;

@@ -53,9 +53,12 @@ impl Context<'_> {
         self.info.kernel_release.as_deref().is_some_and(badness::applies_to)
     }
 
-    /// The reaper's tracepoints were attached: that it was not seen means that it was not at work.
+    /// The tracepoint of its start was attached: that the reaper was not seen means that it was not at work.
     fn reaper_watched(&self) -> bool {
-        self.info.hooks.iter().any(|hook| hook.missing.is_none() && hook.target.contains("reap"))
+        self.info
+            .hooks
+            .iter()
+            .any(|hook| hook.missing.is_none() && hook.target.contains("start_task_reaping"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What came of it, and what else belongs to it.
 
-use crate::model::episode::{Outcome, Victim, VictimWhy};
+use crate::model::episode::{Outcome, Scope, Victim, VictimWhy};
 
 use super::page::Page;
 use super::{Context, words};
@@ -14,7 +14,10 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         }
         Outcome::AlreadyExiting => already_exiting(context),
         Outcome::Freed | Outcome::Skipped => "nobody was killed".to_owned(),
-        Outcome::NoneKillable => "nobody was killed: the allocation fails".to_owned(),
+        Outcome::NoneKillable if episode.scope == Some(Scope::Memcg) => {
+            "nobody was killed: the allocation fails".to_owned()
+        }
+        Outcome::NoneKillable => "nobody was killed".to_owned(),
         Outcome::Incomplete if episode.victims.is_empty() => "not known".to_owned(),
         Outcome::Incomplete => {
             format!("not wholly known; {}", killed(context, &episode.victims.iter().collect::<Vec<_>>()))

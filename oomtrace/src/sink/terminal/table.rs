@@ -235,7 +235,7 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
         let cgroup = line.and_then(|line| line.cgroup.as_ref());
         match (cgroup, beside) {
             (None, Some(_)) if context.options.verbose => {
-                page.row(&format!("{marker}{text:<0$}cgroup", used - 4), kind)
+                page.row(&format!("{marker}{text:<0$}cgroup", used - 4), kind);
             }
             (None, _) => page.row(&format!("{marker}{text}"), kind),
             (Some(cgroup), Some(room)) => {

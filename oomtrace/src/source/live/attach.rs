@@ -9,6 +9,7 @@ use super::{
     LiveError,
     hooks::{self, FUNCTIONS, FunctionHook, SCORER, TRACEPOINTS},
     load::{Flavour, explain},
+    support,
 };
 use crate::model::session::Hook;
 
@@ -119,6 +120,9 @@ impl Attaching<'_> {
     }
 
     fn by_kprobe(&mut self, hook: &FunctionHook) -> Result<(), String> {
+        if !support::has_kprobes() {
+            return Err("the kernel was built without CONFIG_KPROBES".to_owned());
+        }
         if hook.kretprobe {
             self.kprobe(hook.function, "kretprobe", hook.function)?;
         }

@@ -50,12 +50,15 @@ pub enum LiveError {
     Lockdown,
     /// Neither flavour can be attached.
     #[error(
-        "this kernel refuses every way to trace out_of_memory(): {reasons}; \
-         it needs CONFIG_KPROBES or fentry (CONFIG_FUNCTION_TRACER with BTF); `oomtrace doctor` shows what it allows"
+        "this kernel cannot be traced: by fentry: {fentry}; by kprobe: {kprobe}; oomtrace needs one of them: a kernel with \
+         CONFIG_KPROBES, or with fentry (CONFIG_FUNCTION_TRACER and BTF) where policy allows it; \
+         `oomtrace doctor` shows more, and `oomtrace replay` works anywhere"
     )]
     NoFlavour {
-        /// What each flavour said.
-        reasons: String,
+        /// What came of fentry.
+        fentry: String,
+        /// What came of kprobes.
+        kprobe: String,
     },
     /// A hook that nothing works without.
     #[error("cannot attach to {target} by {flavour}: {reason}; try --attach {other}")]
@@ -91,4 +94,16 @@ pub enum LiveError {
         /// Why.
         error: io::Error,
     },
+}
+
+impl LiveError {
+    /// What stood in the way, without the advice that only fits when it is the whole story.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Attach { target, reason, .. } => format!("{target}: {reason}"),
+            Self::Load { reason } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
 }

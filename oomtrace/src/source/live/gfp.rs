@@ -34,7 +34,7 @@ fn parse(format: &str) -> Vec<GfpFlag> {
 fn evaluate(expression: &str) -> Option<u32> {
     let mut parser = Parser { tokens: tokens(expression)?, at: 0 };
     let value = parser.or()?;
-    (parser.at == parser.tokens.len()).then(|| value as u32)
+    (parser.at == parser.tokens.len()).then_some(value as u32)
 }
 
 #[derive(Clone, Debug, PartialEq)]

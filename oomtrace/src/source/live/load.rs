@@ -86,26 +86,28 @@ impl Live {
         let mut layout = kernel.layout;
         tracepoint_offsets(&mut layout);
 
-        let mut reasons = Vec::new();
-        for flavour in flavours(options.flavour) {
-            match load(*flavour, options, &layout, ring_bytes, &own_btf) {
-                Ok((programs, attached)) => {
-                    let info = host::describe(host::Capture {
-                        source: match flavour {
-                            Flavour::Kprobe => SourceKind::Kprobe,
-                            Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
-                        },
-                        ring_bytes,
-                        hooks: attached.hooks,
-                        rss_counters_percpu: kernel.rss_counters_percpu,
-                    });
-                    return Self::running(programs, info, options, attached.program_fds);
-                }
-                Err(error) if options.flavour == Flavour::Auto => reasons.push(error.to_string()),
-                Err(error) => return Err(error),
-            }
+        let start = |flavour| {
+            let (programs, attached) = load(flavour, options, &layout, ring_bytes, &own_btf)?;
+            let info = host::describe(host::Capture {
+                source: match flavour {
+                    Flavour::Kprobe => SourceKind::Kprobe,
+                    Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
+                },
+                ring_bytes,
+                hooks: attached.hooks,
+                rss_counters_percpu: kernel.rss_counters_percpu,
+            });
+            Self::running(programs, info, options, attached.program_fds)
+        };
+        match options.flavour {
+            Flavour::Auto => start(Flavour::Fentry).or_else(|fentry| {
+                start(Flavour::Kprobe).map_err(|kprobe| LiveError::NoFlavour {
+                    fentry: fentry.reason(),
+                    kprobe: kprobe.reason(),
+                })
+            }),
+            flavour => start(flavour),
         }
-        Err(LiveError::NoFlavour { reasons: reasons.join("; ") })
     }
 
     /// Takes the probes away; what is on the ring can still be read.
@@ -135,14 +137,6 @@ impl Live {
             probe_log,
             programs: Some(programs),
         })
-    }
-}
-
-fn flavours(asked: Flavour) -> &'static [Flavour] {
-    match asked {
-        Flavour::Auto => &[Flavour::Fentry, Flavour::Kprobe],
-        Flavour::Fentry => &[Flavour::Fentry],
-        Flavour::Kprobe => &[Flavour::Kprobe],
     }
 }
 
@@ -182,15 +176,19 @@ fn load(
     Ok((programs, attached))
 }
 
-/// The whole chain of an error, the verifier's log included.
+/// An error with its causes, each said once: some of aya's errors repeat theirs.
 pub(super) fn explain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text = format!("{text}: {error}");
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
         source = error.source();
     }
-    text
+    // The verifier says nothing when it is not the one that refuses.
+    text.replace(". Verifier output: ", "; the verifier: ").trim_end_matches("; the verifier: ").to_owned()
 }
 
 /// Level numbers of `aya-log`; 0 lets the verifier drop the code.

@@ -1,5 +1,7 @@
 //! The ring's consumer: waits without polling, copies records out, decodes them.
 
+use std::collections::VecDeque;
+
 use aya::maps::{MapData, RingBuf};
 use bytes::Bytes;
 use tokio::io::{Interest, unix::AsyncFd};
@@ -14,12 +16,14 @@ pub struct Ring {
     ring: Option<RingBuf<MapData>>,
     ready: Option<AsyncFd<RingBuf<MapData>>>,
     page_counter_max: u64,
+    /// Observations of the last record that have not been taken.
+    decoded: VecDeque<Observation>,
     rejected: u64,
 }
 
 impl Ring {
     pub(super) fn new(ring: RingBuf<MapData>, page_counter_max: u64) -> std::io::Result<Self> {
-        Ok(Self { ring: Some(ring), ready: None, page_counter_max, rejected: 0 })
+        Ok(Self { ring: Some(ring), ready: None, page_counter_max, decoded: VecDeque::new(), rejected: 0 })
     }
 
     /// Records that could not be decoded so far.
@@ -38,11 +42,14 @@ impl Ring {
     }
 
     /// The next observation that is there, without waiting. Records that cannot be decoded are counted and passed over.
-    pub fn next(&mut self) -> Option<Observation> {
+    pub fn take(&mut self) -> Option<Observation> {
         loop {
-            match decode(&self.next_record()?, self.page_counter_max) {
-                Ok(observation) => return Some(observation),
-                Err(error) => self.reject(error),
+            if let Some(observation) = self.decoded.pop_front() {
+                return Some(observation);
+            }
+            let record = self.next_record()?;
+            if let Err(error) = decode(&record, self.page_counter_max, &mut self.decoded) {
+                self.reject(error);
             }
         }
     }
@@ -68,7 +75,7 @@ impl Ring {
             // SAFETY: the ring owns its descriptor, returns the same one for as long as it lives, and is not replaced
             // while registered: `get_mut` is only used to read from it.
             let ready = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
-            self.ready = Some(ready.map_err(|error| std::io::Error::from(error))?);
+            self.ready = Some(ready.map_err(std::io::Error::from)?);
         }
         self.ready.as_mut().ok_or_else(|| std::io::Error::other("the ring has been closed"))
     }
