@@ -12,9 +12,14 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     ensure!(finished.code == Some(0), "exit code {:?}: {}", finished.code, finished.stderr.trim());
     let kills = counters::oom_kills()? - kills;
     ensure!(kills > 0, "nobody was killed: this demo was not live; it said: {}", finished.stderr.trim());
-    let report = stage.report("of the demo", |report| report.summary.is_some())?;
-    let killed = *report.killed().first().context("the kernel logged no kill")?;
     let shown = String::from_utf8_lossy(&finished.stdout).into_owned();
-    ensure!(shown.contains(&format!("[{killed}]")), "the victim {killed} is not shown: {shown}");
+    let killed: Vec<i32> = stage.reports()?.reports.iter().flat_map(|report| report.killed()).collect();
+    ensure!(u64::try_from(killed.len())? == kills, "the log has {killed:?}, /proc/vmstat counts {kills}");
+    for pid in killed {
+        // The victim's row of the table is marked in front and behind.
+        let row = shown.lines().find(|line| line.starts_with("  > ") && line.contains(&format!("[{pid}]")));
+        let row = row.with_context(|| format!("the victim {pid} is not shown: {shown}"))?;
+        ensure!(row.trim_end().ends_with("victim"), "the victim's row does not say so: {row}");
+    }
     Ok(())
 }

@@ -24,7 +24,8 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
                 println!("  {}", line.replace('\t', " "));
             }
         }
-        watch.end_json(0)?;
+        // How it ends is another scenario's business.
+        drop(watch);
     }
     let path = std::env::var_os("PATH").context("there is no PATH")?;
     let binary =

@@ -10,6 +10,7 @@ mod doctor;
 mod exited_leader;
 mod global_200;
 mod group_kill;
+mod interrupted;
 mod limit_lowered;
 mod measure;
 mod memcg_200;
@@ -74,6 +75,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("scorer_silent", scorer_silent::run),
     each("replay_identical", replay_identical::run),
     each("ring_too_small", ring_too_small::run),
+    each("interrupted", interrupted::run),
     each("swap", swap::run),
     once("no_root", refusals::no_root),
     once("no_btf", refusals::no_btf),

@@ -11,11 +11,11 @@ use crate::skip;
 
 /// The smallest that oomtrace takes.
 const SMALLEST: &str = "128KiB";
-/// Enough candidates to overflow that.
-const IDLE: u32 = 1000;
+/// Enough candidates to overflow that, and by more than the reserve that the last ones need.
+const IDLE: u32 = 1600;
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
-    // A thousand rows of a table that nobody reads here.
+    // More than a thousand rows of a table that nobody reads here.
     let _no_table = Sysctl::set("vm/oom_dump_tasks", "0")?;
     let cgroup = Cgroup::new("ring_too_small")?;
     let _crowd = crowd(&cgroup, IDLE)?;
