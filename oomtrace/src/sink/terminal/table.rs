@@ -36,6 +36,8 @@ const COLUMNS: [(&str, u8); 11] = [
 ];
 const ANON: usize = 4;
 const PGTAB: usize = 8;
+/// Columns of counters that can be approximate: page tables are always exact.
+const APPROXIMATE: std::ops::Range<usize> = ANON..PGTAB;
 const MARK: usize = COLUMNS.len() - 1;
 /// Columns for a cgroup beside the table; with less it goes below.
 const MIN_CGROUP: usize = 24;
@@ -126,7 +128,15 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
     } else {
         "?"
     };
-    line(context, &candidate.task, candidate.memory, unknown, [share, points, mark], victim.is_some())
+    let mut line =
+        line(context, &candidate.task, candidate.memory, unknown, [share, points, mark], victim.is_some());
+    // The parts do not add up to the kernel's points, which are exact: the counters could only be read approximately.
+    if candidate.explained.is_some_and(|explained| explained.difference != 0) {
+        for cell in &mut line.cells[APPROXIMATE] {
+            cell.insert(0, '~');
+        }
+    }
+    line
 }
 
 fn victim_line(context: &Context<'_>, victim: &Victim) -> Line {
@@ -193,7 +203,7 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
     // Of those whose memory is not known at all, a column says nothing either.
     let says_nothing = |line: &Line, column: usize| {
         let cell = line.cells[column].as_str();
-        matches!(cell, "0" | "-" | "") || (cell == "?" && line.cells[ANON] == "?")
+        matches!(cell, "0" | "~0" | "-" | "") || (cell == "?" && line.cells[ANON] == "?")
     };
     let empty = |column: usize| lines.iter().all(|line| says_nothing(line, column));
     let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::*;
 use crate::made_up::{self, CONTAINER, HALF_GIB, Pass, memory, scored, task};
 use crate::model::Observation;
-use crate::model::observation::{Candidate, Chosen};
+use crate::model::observation::{Candidate, Chosen, Score};
 
 fn shown(observations: &[Observation], options: Options) -> String {
     let info = made_up::info();
@@ -179,4 +179,21 @@ fn paths_are_cut_in_the_middle_at_names() {
             assert_eq!(short, cut);
         }
     }
+}
+
+#[test]
+fn parts_that_do_not_add_up_are_marked() {
+    let mut lagging = rival(7, 0, 5000, 10_000);
+    if let Score::Points(points) = &mut lagging.score {
+        *points += 17;
+    }
+    let pass = Pass::memcg(1, 10, task(1, "t", 0, CONTAINER), 10_000)
+        .scan(vec![lagging.clone(), rival(8, 0, 100, 10_000)])
+        .choose(&lagging)
+        .kill(&lagging);
+    let observations = pass.close(Chosen::Task, true).exit(7, 3).observations;
+    let text = shown(&observations, Options { width: 120, color: false, verbose: false });
+    let row = |pid: &str| text.lines().find(|line| line.contains(pid)).map(str::to_owned).unwrap_or_default();
+    assert!(row("p[7]").contains("~19.5M"), "{text}");
+    assert!(!row("p[8]").contains('~'), "{text}");
 }
