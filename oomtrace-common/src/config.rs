@@ -30,6 +30,8 @@ pub struct Layout {
     pub task_tgid: u32,
     /// `task_struct.comm`
     pub task_comm: u32,
+    /// `task_struct.group_leader`
+    pub task_group_leader: u32,
     /// `task_struct.mm`
     pub task_mm: u32,
     /// `task_struct.signal`
@@ -129,6 +131,7 @@ impl Layout {
         task_pid: ABSENT,
         task_tgid: ABSENT,
         task_comm: ABSENT,
+        task_group_leader: ABSENT,
         task_mm: ABSENT,
         task_signal: ABSENT,
         task_real_cred: ABSENT,
@@ -182,8 +185,6 @@ pub struct Sizes {
     pub headroom: u64,
     /// Size of the ring, bytes.
     pub ring: u64,
-    /// `PAGE_COUNTER_MAX` of this kernel, pages: a limit of this value is no limit.
-    pub page_counter_max: u64,
 }
 
 #[cfg(feature = "user")]

@@ -64,7 +64,7 @@ pub struct Header {
 pub mod flag {
     /// `PF_KTHREAD`
     pub const KTHREAD: u16 = 1 << 0;
-    /// `oom_control.chosen` was this task right after its evaluation
+    /// became `oom_control.chosen` without being scored
     pub const CHOSEN: u16 = 1 << 1;
     /// `signal->oom_mm` was set
     pub const VICTIM: u16 = 1 << 2;
@@ -134,7 +134,7 @@ pub struct Opened {
     pub memcg: u64,
     /// `oom_control.gfp_mask`.
     pub gfp_mask: u32,
-    /// `oom_control.order`; [`crate::UNKNOWN_I32`] when it could not be read.
+    /// `oom_control.order`; [`crate::UNKNOWN_I32`] when this kernel has none.
     pub order: i32,
     /// 1 when `gfp_mask` could be read.
     pub gfp_mask_known: u32,
@@ -201,7 +201,7 @@ pub struct Choice {
     pub header: Header,
     /// `oom_control.chosen`.
     pub chosen: Task,
-    /// `oom_control.chosen_points`; `i64::MIN` when it could not be read.
+    /// `oom_control.chosen_points`; `i64::MIN` when this kernel has none.
     pub chosen_points: i64,
     /// `oom_control.totalpages`, or [`crate::UNKNOWN_U64`].
     pub totalpages: u64,
@@ -295,13 +295,13 @@ pub struct Closed {
     pub header: Header,
     /// `oom_control.totalpages`; 0 when the scan never began (the kernel sets at least 1), or [`crate::UNKNOWN_U64`].
     pub totalpages: u64,
-    /// Boot time of the first evaluation, 0 if there was none.
+    /// Boot time of the first return of `oom_evaluate_task()`, 0 if there was none.
     pub first_evaluated_ns: u64,
-    /// Boot time of the last evaluation, 0 if there was none.
+    /// Boot time of the end of the scan, which is when `oom_kill_process()` is entered; 0 if that did not happen.
     pub last_evaluated_ns: u64,
     /// `oom_control.constraint`, or [`crate::UNKNOWN_U32`].
     pub constraint: u32,
-    /// One of [`chosen`], or [`crate::UNKNOWN_U32`].
+    /// One of [`chosen`].
     pub chosen: u32,
     /// 0 or 1: the return value.
     pub returned: u32,
@@ -325,16 +325,23 @@ pub struct Closed {
     pub reserved: u32,
 }
 
-/// Causes of loss outside of episodes: indexes of the `LOSS` map, one `u64` each, summed over all of the session.
+/// Losses that no episode's closing record carries: indexes of the `LOSS` map, one `u64` each for every CPU, summed over the
+/// session.
 pub mod loss {
-    /// A record outside an episode that the ring had no room for.
+    /// Records that the ring had no room for.
     pub const RECORDS: u32 = 0;
-    /// The closing record itself did not fit: the losses of that episode are added here too.
+    /// Closing records among them, which are counted here only.
     pub const CLOSING: u32 = 1;
-    /// Candidates of episodes whose closing record did not fit.
+    /// Candidates of episodes whose closing record is missing.
     pub const CANDIDATES: u32 = 2;
+    /// Reads that failed in such episodes.
+    pub const READS: u32 = 3;
+    /// Victims that the table had no room for in such episodes.
+    pub const VICTIMS: u32 = 4;
+    /// Earlier missed ends that such episodes would have told.
+    pub const UNCLOSED: u32 = 5;
     /// How many there are.
-    pub const COUNT: u32 = 3;
+    pub const COUNT: u32 = 6;
 }
 
 const _: () = {

@@ -1,12 +1,16 @@
 //! Getting records onto the ring, and counting those that do not fit.
 //!
-//! Nothing wakes the consumer from inside an episode: some kernels reschedule within the scan, and the consumer would then
-//! run while the OOM lock is held. The record that closes an episode wakes it, and so do the rare ones outside.
+//! Nothing wakes the consumer from inside an episode as long as there is room: some kernels reschedule within the scan, and
+//! the consumer would then run while the OOM lock is held. The record that closes an episode wakes it, and so do the rare
+//! ones outside. From half full on every record wakes it: a ring that fills up unread could not be woken about any more.
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use oomtrace_common::record::Header;
 
-use crate::maps::{LOSS, RING};
+use crate::{
+    globals::size,
+    maps::{LOSS, RING},
+};
 
 /// `BPF_RB_NO_WAKEUP`
 pub(crate) const NO_WAKEUP: u64 = 1;
@@ -53,12 +57,24 @@ pub(crate) fn unread() -> u64 {
     RING.query(AVAIL_DATA)
 }
 
+/// How to submit a record inside an episode.
+#[inline(always)]
+pub(crate) fn wake_if_filling() -> u64 {
+    if unread() > size!(ring) / 2 { FORCE_WAKEUP } else { NO_WAKEUP }
+}
+
+/// Whether a record of `len` bytes leaves the room that what explains the kill may need.
+#[inline(always)]
+pub(crate) fn leaves_headroom(len: u64) -> bool {
+    unread() + len + size!(headroom) <= size!(ring)
+}
+
 /// Adds to one of the loss counters in [`oomtrace_common::record::loss`].
 #[inline(always)]
 pub(crate) fn count_loss(index: u32, n: u64) {
     if let Some(counter) = LOSS.get_ptr_mut(index) {
-        // SAFETY: a valid pointer to this CPU's counter; a preempting increment could be lost on kernels that preempt
-        // inside programs, which none up to 7.3 does.
+        // SAFETY: a valid pointer to this CPU's counter. Where programs can be preempted, an increment by another one on
+        // the same CPU may be lost: the count is then too low, never zero.
         unsafe { *counter += n };
     }
 }

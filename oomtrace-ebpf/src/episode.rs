@@ -8,7 +8,7 @@ use oomtrace_common::{
 };
 
 use crate::{
-    emit::{FORCE_WAKEUP, NO_WAKEUP, count_loss, emit, header},
+    emit::{FORCE_WAKEUP, count_loss, emit, header, wake_if_filling},
     globals::off,
     maps::STATE,
     memcg,
@@ -27,8 +27,9 @@ pub(crate) struct State {
     pub(crate) oc: u64,
     /// The task under evaluation, for return probes that do not see arguments.
     pub(crate) task: u64,
-    /// What the scorer returned for it, if `points_valid`.
+    /// What the scorer returned, if `points_valid`, and for which task, 0 where that is not known.
     pub(crate) points: i64,
+    pub(crate) scored_task: u64,
     /// Result of the last search for a thread with an mm: the thread, and the mm, 0 if there is none.
     pub(crate) thread: u64,
     pub(crate) mm: u64,
@@ -52,7 +53,8 @@ pub(crate) struct State {
     pub(crate) unclosed: u32,
     /// tgid of the victim that aborted the scan.
     pub(crate) blocker: i32,
-    pub(crate) reserved: u32,
+    /// Thread id of the one that `__oom_kill_process()` last sent its signal to.
+    pub(crate) killed_tid: i32,
 }
 
 /// The state, if this thread is inside `out_of_memory()`.
@@ -61,7 +63,9 @@ pub(crate) fn owned() -> Option<*mut State> {
     let state = STATE.get_ptr_mut(0)?;
     // SAFETY: a valid pointer to the map's only element. Another thread may write `owner` meanwhile, but never this
     // thread's number.
-    if unsafe { (*state).owner } == bpf_get_current_pid_tgid() { Some(state) } else { None }
+    let owner = unsafe { (*state).owner };
+    // The idle tasks' number is 0, which is nobody's here.
+    if owner != 0 && owner == bpf_get_current_pid_tgid() { Some(state) } else { None }
 }
 
 /// `out_of_memory(oc)` was entered.
@@ -73,13 +77,17 @@ pub(crate) fn open(oc: u64) {
     unsafe {
         // An owner is left over when the return probe of an earlier episode was skipped.
         let unclosed = u32::from((*state).owner != 0);
+        if unclosed != 0 {
+            count_lost(state);
+        }
         (*state).owner = bpf_get_current_pid_tgid();
         (*state).episode += 1;
         (*state).oc = oc;
         (*state).task = 0;
         (*state).points = 0;
+        (*state).scored_task = 0;
         (*state).last_css = 0;
-        (*state).last_css_id = 0;
+        (*state).last_css_id = UNKNOWN_U64;
         (*state).first_evaluated_ns = 0;
         (*state).last_evaluated_ns = 0;
         (*state).points_valid = 0;
@@ -93,11 +101,12 @@ pub(crate) fn open(oc: u64) {
         (*state).lost_victims = 0;
         (*state).unclosed = unclosed;
         (*state).blocker = 0;
+        (*state).killed_tid = 0;
     }
     // SAFETY: as above.
     let episode = unsafe { (*state).episode };
     let memcg = pointer(oc, off!(oc_memcg));
-    let sent = emit!(record: Opened, NO_WAKEUP, {
+    let sent = emit!(record: Opened, wake_if_filling(), {
         let mut errors = Errors::NONE;
         // SAFETY: `record` is a whole reserved record, all of which is written; the helper has no preconditions.
         unsafe {
@@ -165,9 +174,24 @@ pub(crate) fn close(returned: u64) {
     unsafe {
         if !sent {
             count_loss(loss::CLOSING, 1);
-            count_loss(loss::RECORDS, u64::from((*state).lost_records));
-            count_loss(loss::CANDIDATES, u64::from((*state).lost_candidates));
+            count_loss(loss::UNCLOSED, u64::from((*state).unclosed));
+            count_lost(state);
         }
         (*state).owner = 0;
+    }
+}
+
+/// Keeps the losses of an episode whose closing record could not.
+///
+/// # Safety
+/// `state` must be the episode's.
+#[inline(always)]
+unsafe fn count_lost(state: *mut State) {
+    // SAFETY: the caller vouches for `state`.
+    unsafe {
+        count_loss(loss::RECORDS, u64::from((*state).lost_records));
+        count_loss(loss::CANDIDATES, u64::from((*state).lost_candidates));
+        count_loss(loss::READS, u64::from((*state).failed_reads));
+        count_loss(loss::VICTIMS, u64::from((*state).lost_victims));
     }
 }

@@ -11,7 +11,7 @@ pub(crate) static LAYOUT: Layout = Layout::UNSET;
 
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
-pub(crate) static SIZES: Sizes = Sizes { headroom: 0, ring: 0, page_counter_max: 0 };
+pub(crate) static SIZES: Sizes = Sizes { headroom: 0, ring: 0 };
 
 /// Reads one member of [`LAYOUT`] or [`SIZES`] where it lies.
 #[inline(always)]

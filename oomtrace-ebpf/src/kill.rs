@@ -8,11 +8,11 @@ use aya_ebpf::{
 use oomtrace_common::{
     UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
     config::ABSENT,
-    record::{COMM_LEN, Choice, Kill, Reaper, Signal, TaskEvent, flag, kind, loss},
+    record::{COMM_LEN, Choice, Kill, Reaper, Signal, TaskEvent, kind, loss},
 };
 
 use crate::{
-    emit::{FORCE_WAKEUP, NO_WAKEUP, count_loss, emit, header, now},
+    emit::{FORCE_WAKEUP, count_loss, emit, header, now, wake_if_filling},
     episode::{self, State},
     globals::off,
     maps::VICTIMS,
@@ -33,7 +33,7 @@ pub(crate) fn choose(oc: u64, message: u64) {
         (*state).episode
     };
     scan::flush(state);
-    let sent = emit!(record: Choice, NO_WAKEUP, {
+    let sent = emit!(record: Choice, wake_if_filling(), {
         let chosen = pointer(oc, off!(oc_chosen));
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
@@ -57,7 +57,7 @@ pub(crate) fn kill(victim: u64, message: u64) {
     // SAFETY: this thread owns the state.
     let episode = unsafe { (*state).episode };
     watch_for_exit(tgid(victim), state);
-    let sent = emit!(record: Kill, NO_WAKEUP, {
+    let sent = emit!(record: Kill, wake_if_filling(), {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Kill>(kind::KILL, episode);
@@ -67,6 +67,9 @@ pub(crate) fn kill(victim: u64, message: u64) {
         }
     });
     count_if_lost(sent, state);
+    // The thread that the kernel will signal: the one whose mm was found.
+    // SAFETY: this thread owns the state.
+    unsafe { (*state).killed_tid = read((*state).thread, off!(task_pid), 0, &mut { Errors::NONE }) };
 }
 
 /// `mark_oom_victim(task)` was entered.
@@ -76,7 +79,7 @@ pub(crate) fn mark(task: u64) {
     watch_for_exit(tgid(task), state);
     // SAFETY: this thread owns the state.
     let episode = unsafe { (*state).episode };
-    let sent = emit_task_event(kind::MARKED, task, episode, NO_WAKEUP);
+    let sent = emit_task_event(kind::MARKED, task, episode, wake_if_filling());
     count_if_lost(sent, state);
 }
 
@@ -92,10 +95,13 @@ pub(crate) fn signal(ctx: &TracePointContext) {
     let Some(tid) = field::<i32>(ctx, off!(tp_signal_pid)) else { return };
     // SAFETY: this thread owns the state.
     let episode = unsafe { (*state).episode };
-    // The OOM killer addresses processes; the id is the leader's, or that of the thread that still had the mm, and then
-    // the kill and the mark have named the process.
-    watch_for_exit(tid as u32, state);
-    let sent = emit!(record: Signal, NO_WAKEUP, {
+    // A process that shares the mm is addressed by its leader. The victim itself is addressed by the thread that still had
+    // the mm, which need not be its leader, and has been noted by its process id.
+    // SAFETY: this thread owns the state.
+    if tid != unsafe { (*state).killed_tid } {
+        watch_for_exit(tid as u32, state);
+    }
+    let sent = emit!(record: Signal, wake_if_filling(), {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Signal>(kind::SIGNAL, episode);
@@ -159,17 +165,20 @@ pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
     }
 }
 
-/// A task with nothing left out: its protections too. No score belongs to it.
+/// A process with nothing left out: its protections too. No score belongs to it. Of a thread (`oom_kill_allocating_task`
+/// chooses the current one) it is the leader that is told of, and that the kernel looks at first.
 ///
 /// # Safety
 /// As for [`task::fill`].
 #[inline(always)]
 unsafe fn whole(out: *mut oomtrace_common::record::Task, task: u64, state: *mut State) {
+    let leader = pointer(task, off!(task_group_leader));
+    let task = if leader == 0 { task } else { leader };
     // SAFETY: the caller vouches for `out` and `state`.
     unsafe {
         (*out).points = 0;
         let mm = task::fill(out, task, state);
-        (*out).flags |= task::protections(task, mm) & !flag::SCORED;
+        (*out).flags |= task::protections(task, mm);
     }
 }
 

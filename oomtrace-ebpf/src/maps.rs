@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
 use oomtrace_common::record::{
     BATCH, BatchHeader, CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Task, loss,
@@ -45,9 +45,10 @@ pub(crate) struct Names {
 #[map]
 pub(crate) static NAMES: Array<Names> = Array::with_max_entries(1, 0);
 
-/// Processes being killed: tgid to the episode that kills them. Removed when the last thread exits.
+/// Processes being killed: tgid to the episode that kills them. Removed when the last thread exits; those whose exit was
+/// not seen make room for newer ones.
 #[map]
-pub(crate) static VICTIMS: HashMap<u32, u64> = HashMap::with_max_entries(16384, 0);
+pub(crate) static VICTIMS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(16384, 0);
 
 /// kernfs ids whose names, with all their ancestors', user space has been told.
 #[map]

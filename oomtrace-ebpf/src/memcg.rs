@@ -11,7 +11,7 @@ use oomtrace_common::{
 };
 
 use crate::{
-    emit::{NO_WAKEUP, emit, header},
+    emit::{emit, header, leaves_headroom, wake_if_filling},
     episode::State,
     globals::off,
     maps::{NAMED, NAMES, RING},
@@ -59,6 +59,10 @@ fn id(kn: u64) -> u64 {
 /// The walk has one way out, and its numbers are read back from the map: to the verifier every depth is then the same.
 #[inline(always)]
 fn send_names(kn: u64, state: *mut State) {
+    // Without one of these there would be half a path.
+    if off!(kn_id) == ABSENT || off!(kn_parent) == ABSENT || off!(kn_name) == ABSENT {
+        return;
+    }
     let leaf = pointer(kn, off!(kn_id));
     if leaf == 0 || NAMED.get_ptr(leaf).is_some() {
         return;
@@ -93,7 +97,8 @@ fn send_names(kn: u64, state: *mut State) {
         (*names).fixed.header = header::<CgroupNames>(kind::CGROUP, 0);
         (*names).fixed.header.len = whole as u32;
         let record = core::slice::from_raw_parts(names.cast::<u8>().cast_const(), whole);
-        if RING.output::<[u8]>(record, NO_WAKEUP).is_err() {
+        let taken = leaves_headroom(whole as u64) && RING.output::<[u8]>(record, wake_if_filling()).is_ok();
+        if !taken {
             (*state).lost_records += 1;
             return;
         }
@@ -122,7 +127,7 @@ pub(crate) fn send_chain(memcg: u64, episode: u64, state: *mut State) {
     let mut css = memcg + u64::from(off!(memcg_css));
     for level in 0..MAX_LEVELS {
         let memcg = css - u64::from(off!(memcg_css));
-        let sent = emit!(record: MemcgLevel, NO_WAKEUP, {
+        let sent = emit!(record: MemcgLevel, wake_if_filling(), {
             // SAFETY: `record` is a whole reserved record; all of it is written, the type has no padding.
             unsafe {
                 let mut errors = Errors::NONE;

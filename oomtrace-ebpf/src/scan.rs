@@ -1,13 +1,12 @@
 //! The selection scan: one candidate per `oom_evaluate_task()`, gathered into batches.
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use oomtrace_common::record::{BATCH, BatchHeader, Task, flag, kind};
 
 use crate::{
-    emit::{FORCE_WAKEUP, NO_WAKEUP, header, now, unread},
+    emit::{header, leaves_headroom, now, wake_if_filling},
     episode::{self, State},
-    globals::{off, size},
-    maps::{Batch, PENDING, RING, STATE},
+    globals::off,
+    maps::{Batch, PENDING, RING},
     read::pointer,
     task,
 };
@@ -17,19 +16,22 @@ use crate::{
 pub(crate) fn evaluating(task: u64) {
     let Some(state) = episode::owned() else { return };
     // SAFETY: this thread owns the state.
-    unsafe { (*state).task = task };
+    unsafe {
+        (*state).task = task;
+        (*state).points_valid = 0;
+    }
 }
 
-/// The scorer returned `points`. Readers of `/proc/PID/oom_score` come here too, and are not the owner.
+/// The scorer returned `points` for `task`, 0 where that is not known. Readers of `/proc/PID/oom_score` come here too, and
+/// are not the owner.
 #[inline(always)]
-pub(crate) fn scored(points: i64) {
-    let Some(state) = STATE.get_ptr_mut(0) else { return };
-    // SAFETY: a valid pointer to the map's only element, written only by its owner.
+pub(crate) fn scored(task: u64, points: i64) {
+    let Some(state) = episode::owned() else { return };
+    // SAFETY: this thread owns the state.
     unsafe {
-        if (*state).owner == bpf_get_current_pid_tgid() {
-            (*state).points = points;
-            (*state).points_valid = 1;
-        }
+        (*state).points = points;
+        (*state).scored_task = task;
+        (*state).points_valid = 1;
     }
 }
 
@@ -38,7 +40,18 @@ pub(crate) fn scored(points: i64) {
 pub(crate) fn evaluated_remembered(returned: u32) {
     let Some(state) = episode::owned() else { return };
     // SAFETY: this thread owns the state.
-    let task = unsafe { (*state).task };
+    let task = unsafe {
+        let task = (*state).task;
+        // Taken: if the next entry is skipped, its return must not tell of this task again.
+        (*state).task = 0;
+        if task == 0 {
+            (*state).evaluated += 1;
+            (*state).lost_candidates += 1;
+            (*state).points_valid = 0;
+            return;
+        }
+        task
+    };
     candidate(state, task, returned);
 }
 
@@ -71,8 +84,10 @@ fn candidate(state: *mut State, task: u64, returned: u32) {
 
         let mm = task::fill(out, task, state);
         let mut flags = 0;
-        if (*state).points_valid != 0 {
-            (*state).points_valid = 0;
+        let scored =
+            (*state).points_valid != 0 && ((*state).scored_task == 0 || (*state).scored_task == task);
+        (*state).points_valid = 0;
+        if scored {
             (*state).scored += 1;
             (*out).points = (*state).points;
             flags |= flag::SCORED;
@@ -120,12 +135,9 @@ pub(crate) fn flush(state: *mut State) {
         (*batch).header.first = (*state).batch_first;
         (*batch).header.count = count as u32;
 
-        let unread = unread();
-        let taken = unread + len as u64 + size!(headroom) <= size!(ring) && {
-            // Half full: let the consumer start, or the rest will not fit.
-            let wake = if unread > size!(ring) / 2 { FORCE_WAKEUP } else { NO_WAKEUP };
+        let taken = leaves_headroom(len as u64) && {
             let bytes = core::slice::from_raw_parts(batch.cast::<u8>().cast_const(), len);
-            RING.output::<[u8]>(bytes, wake).is_ok()
+            RING.output::<[u8]>(bytes, wake_if_filling()).is_ok()
         };
         if !taken {
             (*state).lost_candidates += count as u32;

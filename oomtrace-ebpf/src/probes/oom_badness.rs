@@ -13,12 +13,12 @@ use crate::scan;
 
 #[fexit(function = "oom_badness")]
 fn oom_badness_fexit(ctx: FExitContext) -> u32 {
-    scan::scored(ctx.arg(2));
+    scan::scored(ctx.arg(0), ctx.arg(2));
     0
 }
 
 #[kretprobe]
 fn oom_badness_kretprobe(ctx: RetProbeContext) -> u32 {
-    scan::scored(ctx.ret());
+    scan::scored(0, ctx.ret());
     0
 }

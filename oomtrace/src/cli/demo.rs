@@ -61,10 +61,17 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
     // Filtered: another OOM on this machine at this moment is not part of the demonstration.
     let filter = Filter { cgroup: Some(memcg.name()), ..Filter::default() };
     let pipeline = output::shown(&args.display, filter, Some(EPISODES));
-    let tasks = Tasks::start(&memcg).context("the demonstration's processes cannot be started")?;
-    let summary = live::capture(capture, pipeline, Some(AT_MOST))?;
+    let mut tasks = None;
+    let mut failed = None;
+    let summary = live::capture(capture, pipeline, Some(AT_MOST), |_| match Tasks::start(&memcg) {
+        Ok(started) => tasks = Some(started),
+        Err(error) => failed = Some(error),
+    })?;
     drop(tasks);
     drop(memcg);
+    if let Some(error) = failed {
+        return Err(error.context("the demonstration's processes cannot be started"));
+    }
     if summary.totals.episodes < EPISODES && !summary.pipe_closed {
         say(&format!(
             "{} of {EPISODES} episodes were seen in {} s",

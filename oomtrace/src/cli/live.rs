@@ -43,14 +43,15 @@ struct Capture<'a> {
 
 impl Capture<'_> {
     fn run(&self, filter: Filter) -> anyhow::Result<Exit> {
+        // First of all: attaching takes memory, and may take place when there is little.
+        let exposed = protect::from_the_oom_killer();
         let options = options(self.args);
         if self.args.probe_log != ProbeLog::Off {
             super::probe_log::install(options.probe_log);
         }
         let live = Live::start(&options).map_err(refusal)?;
         let pipeline = output::captured(self.display, filter, self.args.count, self.output)?;
-        say_ready(&live.info);
-        let summary = capture(live, pipeline, self.args.duration)?;
+        let summary = capture(live, pipeline, self.args.duration, |info| say_ready(info, exposed))?;
         say_summary(&summary);
         Ok(summary.exit())
     }
@@ -81,8 +82,8 @@ pub(super) fn options(args: &CaptureArgs) -> Options {
 /// What stands in the way, as this program's exit codes have it.
 pub(super) fn refusal(error: LiveError) -> anyhow::Error {
     match error {
-        LiveError::RingTooSmall { .. } => Usage(error.to_string()).into(),
-        LiveError::BadBtf { .. } | LiveError::Read { .. } => error.into(),
+        LiveError::RingSize { .. } => Usage(error.to_string()).into(),
+        LiveError::BadBtf { .. } | LiveError::Read { .. } | LiveError::Broken { .. } => error.into(),
         LiveError::Privileges { .. }
         | LiveError::NoBtf { .. }
         | LiveError::Layout { .. }
@@ -94,25 +95,38 @@ pub(super) fn refusal(error: LiveError) -> anyhow::Error {
 }
 
 /// Runs a capture until it is told to end: by a signal, the wanted count, the time, or a reader that went away.
-pub(super) fn capture(live: Live, pipeline: Pipeline, duration: Option<Duration>) -> anyhow::Result<Summary> {
+///
+/// `ready` is called when signals are listened for and all memory has been reserved: from then on nothing is missed.
+pub(super) fn capture(
+    live: Live,
+    pipeline: Pipeline,
+    duration: Option<Duration>,
+    ready: impl FnOnce(&SessionInfo),
+) -> anyhow::Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    runtime.block_on(drive(live, pipeline, duration))
+    runtime.block_on(drive(live, pipeline, duration, ready))
 }
 
 async fn drive(
     mut live: Live,
     mut pipeline: Pipeline,
     duration: Option<Duration>,
+    ready: impl FnOnce(&SessionInfo),
 ) -> anyhow::Result<Summary> {
     let mut stop = Stop::new(duration)?;
     let mut lost = Lost::default();
     let mut flow = pipeline.start(&live.info);
+    ready(&live.info);
+    // There may be more on the ring than was taken.
+    let mut more = false;
     while flow.is_continue() {
         let woken = tokio::select! {
+            biased;
             () = stop.asked() => break,
+            () = tokio::task::yield_now(), if more => Woken::Ring,
             ready = live.ring.readable() => {
                 ready.context("the ring buffer cannot be waited for")?;
                 Woken::Ring
@@ -123,18 +137,17 @@ async fn drive(
         if let Some(log) = &mut live.probe_log {
             log.flush();
         }
-        flow = drain(&mut live, &mut pipeline, &mut lost);
+        (flow, more) = drain(&mut live, &mut pipeline, &mut lost, AT_ONCE);
         if woken == Woken::Deadline && flow.is_continue() {
             flow = pipeline.push(&Observation::Clock(Clock { boot_ns: host::boot_ns() }));
         }
     }
-    // What the programs counted, before they are gone; then what they left on the ring.
-    let counted = live.losses.read();
+    let missed_runs = live.losses.missed_runs();
     live.detach();
     if flow.is_continue() {
-        let _ended_anyway = drain(&mut live, &mut pipeline, &mut lost);
+        let _ended_anyway = drain(&mut live, &mut pipeline, &mut lost, usize::MAX);
     }
-    lost.add(counted);
+    lost.add(Lost { missed_runs, ..live.losses.counted() });
     lost.rejected = lost.rejected.saturating_add(live.ring.rejected());
     Ok(pipeline.finish(Some(SessionEnd { boot_ns: host::boot_ns(), lost, completed: None })))
 }
@@ -145,16 +158,22 @@ enum Woken {
     Deadline,
 }
 
-/// Takes everything off the ring. Losses of episodes are summed as they pass, because a recording's end has to hold those of
-/// unfinished ones too.
-fn drain(live: &mut Live, pipeline: &mut Pipeline, lost: &mut Lost) -> ControlFlow<()> {
-    while let Some(observation) = live.ring.take() {
+/// Observations that are taken off the ring before signals are looked at again.
+const AT_ONCE: usize = 1024;
+
+/// Takes what is on the ring, `most` observations at the most; tells whether there may be more. Losses of episodes are summed
+/// as they pass, because a recording's end has to hold those of unfinished ones too.
+fn drain(live: &mut Live, pipeline: &mut Pipeline, lost: &mut Lost, most: usize) -> (ControlFlow<()>, bool) {
+    for _ in 0..most {
+        let Some(observation) = live.ring.take() else { return (ControlFlow::Continue(()), false) };
         if let Observation::Closed(closed) = &observation {
             lost.add(closed.lost);
         }
-        pipeline.push(&observation)?;
+        if pipeline.push(&observation).is_break() {
+            return (ControlFlow::Break(()), false);
+        }
     }
-    ControlFlow::Continue(())
+    (ControlFlow::Continue(()), true)
 }
 
 /// Comes when the pipeline wants to know the time; never, while nothing is unfinished: an idle capture does not wake up.
@@ -202,15 +221,15 @@ impl Stop {
     }
 }
 
-/// Says what was attached, what is missing, and that it waits from here on.
-fn say_ready(info: &SessionInfo) {
+/// Locks the memory that is there by now, and says what was attached, what is missing, and that it waits from here on.
+fn say_ready(info: &SessionInfo, exposed: Option<String>) {
     for hook in &info.hooks {
         if let Some(reason) = &hook.missing {
             say(&format!("{} is not hooked: {reason}", hook.target));
         }
     }
     let mut protection = "protected".to_owned();
-    if let Some(reason) = protect::from_the_oom_killer() {
+    if let Some(reason) = exposed {
         protection = format!("not protected from the OOM killer ({reason})");
     }
     if let Some(reason) = protect::memory() {

@@ -6,10 +6,7 @@
 mod bytes;
 mod task;
 
-use oomtrace_common::{
-    UNKNOWN_U32,
-    record::{self as wire, chosen, kind, reaper},
-};
+use oomtrace_common::record::{self as wire, chosen, kind, reaper};
 
 use self::{
     bytes::{Fields, counter, known_i32, known_u64},
@@ -124,7 +121,7 @@ fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
         trigger: trigger(fields, offset_of!(wire::Opened, trigger))?,
         gfp_mask: if gfp_known { Some(fields.u32(offset_of!(wire::Opened, gfp_mask))?) } else { None },
         order: known_i32(fields.i32(offset_of!(wire::Opened, order))?),
-        memcg: if memcg == 0 { None } else { Some(memcg) },
+        memcg: if memcg == 0 { None } else { Some(cgroup_id(memcg)) },
         stack: Vec::new(),
     }))
 }
@@ -163,7 +160,7 @@ fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<
     Ok(Observation::MemcgLevel(MemcgLevel {
         at,
         level: fields.u32(offset_of!(wire::MemcgLevel, level))?,
-        cgroup: fields.u64(offset_of!(wire::MemcgLevel, cgroup))?,
+        cgroup: cgroup_id(fields.u64(offset_of!(wire::MemcgLevel, cgroup))?),
         usage_pages: pages(offset_of!(wire::MemcgLevel, usage))?,
         max_pages: limit(offset_of!(wire::MemcgLevel, max))?,
         high_pages: limit(offset_of!(wire::MemcgLevel, high))?,
@@ -196,7 +193,7 @@ fn choice(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
         chosen: candidate(fields, offset_of!(wire::Choice, chosen))?,
         chosen_points: if points == i64::MIN { None } else { Some(points) },
         totalpages: known_u64(fields.u64(offset_of!(wire::Choice, totalpages))?),
-        constraint: constraint(kind::CHOICE, fields.u32(offset_of!(wire::Choice, constraint))?)?,
+        constraint: constraint(fields.u32(offset_of!(wire::Choice, constraint))?),
         message: message(fields, offset_of!(wire::Choice, message))?,
     }))
 }
@@ -225,14 +222,11 @@ fn closed(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
         chosen::NOBODY => Some(Chosen::Nobody),
         chosen::TASK => Some(Chosen::Task),
         chosen::ABORTED => Some(Chosen::Aborted),
-        UNKNOWN_U32 => None,
-        other => {
-            return Err(DecodeError::Value { kind: kind::CLOSED, field: "chosen", value: u64::from(other) });
-        }
+        _ => None,
     };
     // The kernel sets `totalpages`, to at least 1, and `constraint` when the scan is about to begin.
     let totalpages = known_u64(fields.u64(offset_of!(wire::Closed, totalpages))?).filter(|&pages| pages > 0);
-    let constraint = constraint(kind::CLOSED, fields.u32(offset_of!(wire::Closed, constraint))?)?;
+    let constraint = constraint(fields.u32(offset_of!(wire::Closed, constraint))?);
     let blocker = fields.i32(offset_of!(wire::Closed, blocker))?;
     let time = |offset| fields.u64(offset).map(|ns| if ns == 0 { None } else { Some(ns) });
     let count = |offset| fields.u32(offset).map(u64::from);
@@ -258,16 +252,20 @@ fn closed(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
     }))
 }
 
-/// `enum oom_constraint` has had these values since 2.6.
-fn constraint(kind: u16, value: u32) -> Result<Option<Constraint>, DecodeError> {
+/// `enum oom_constraint` has had these values since 2.6. A new one is not known, and costs no more than itself.
+fn constraint(value: u32) -> Option<Constraint> {
     match value {
-        0 => Ok(Some(Constraint::None)),
-        1 => Ok(Some(Constraint::Cpuset)),
-        2 => Ok(Some(Constraint::MemoryPolicy)),
-        3 => Ok(Some(Constraint::Memcg)),
-        UNKNOWN_U32 => Ok(None),
-        other => Err(DecodeError::Value { kind, field: "constraint", value: u64::from(other) }),
+        0 => Some(Constraint::None),
+        1 => Some(Constraint::Cpuset),
+        2 => Some(Constraint::MemoryPolicy),
+        3 => Some(Constraint::Memcg),
+        _ => None,
     }
+}
+
+/// The kernfs id of a cgroup that is there: 0 when it could not be read, which is no cgroup's id.
+fn cgroup_id(raw: u64) -> u64 {
+    known_u64(raw).unwrap_or(0)
 }
 
 fn message(fields: &Fields<'_>, offset: usize) -> Result<Option<Name>, DecodeError> {

@@ -16,12 +16,15 @@ use crate::model::observation::{Candidate, Memory, Score, Task, TaskFlags};
 /// Who the task at `offset` is.
 pub(super) fn trigger(fields: &Fields<'_>, offset: usize) -> Result<Task, DecodeError> {
     let adj = fields.i16(offset + offset_of!(wire::Task, oom_score_adj))?;
+    let uid = fields.u32(offset + offset_of!(wire::Task, uid))?;
+    // A read that failed left zero behind, and which one it was is not known.
+    let failed = fields.u16(offset + offset_of!(wire::Task, flags))? & flag::READ_FAILED != 0;
     Ok(Task {
         pid: fields.i32(offset + offset_of!(wire::Task, tgid))?,
         tid: fields.i32(offset + offset_of!(wire::Task, tid))?,
         comm: fields.name(offset + offset_of!(wire::Task, comm), wire::COMM_LEN)?,
-        uid: known_u32(fields.u32(offset + offset_of!(wire::Task, uid))?),
-        oom_score_adj: (adj != UNKNOWN_I16).then_some(adj),
+        uid: known_u32(uid).filter(|&uid| uid != 0 || !failed),
+        oom_score_adj: (adj != UNKNOWN_I16 && (adj != 0 || !failed)).then_some(adj),
         cgroup: known_u64(fields.u64(offset + offset_of!(wire::Task, memcg))?),
     })
 }

@@ -144,6 +144,7 @@ fn zero_is_unknown_where_a_read_failed() {
     let Ok(Observation::Kill(kill)) = decode(&bytes, NO_LIMIT) else { panic!("not a kill") };
     let memory = kill.victim.memory.unwrap();
     assert_eq!((memory.rss_anon_pages, memory.rss_file_pages), (Some(7), None));
+    assert_eq!((kill.victim.task.uid, kill.victim.task.oom_score_adj), (None, None));
 }
 
 #[test]
@@ -152,6 +153,10 @@ fn a_scan_that_never_began_has_no_constraint() {
     let Ok(Observation::Closed(closed)) = decode(&bytes, NO_LIMIT) else { panic!("not a closing record") };
     assert_eq!((closed.totalpages, closed.constraint), (None, None));
     put(&mut bytes, offset_of!(wire::Closed, totalpages), &1u64.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::Closed, constraint), &7u32.to_le_bytes());
+    let Ok(Observation::Closed(closed)) = decode(&bytes, NO_LIMIT) else { panic!("not a closing record") };
+    assert_eq!(closed.constraint, None, "a kernel of the future");
+    put(&mut bytes, offset_of!(wire::Closed, constraint), &3u32.to_le_bytes());
     let Ok(Observation::Closed(closed)) = decode(&bytes, NO_LIMIT) else { panic!("not a closing record") };
     assert!(closed.totalpages == Some(1) && closed.constraint.is_some());
 }

@@ -511,7 +511,8 @@ pub struct Lost {
     #[n(5)]
     #[cbor(default)]
     pub unclosed: u64,
-    /// Probe runs that the kernel skipped (recursion, exhausted kretprobe instances).
+    /// Runs of the OOM killer's probes that the kernel skipped because a program was running on that CPU already; counted by
+    /// the kernel from 5.12 on.
     #[n(6)]
     #[cbor(default)]
     pub missed_runs: u64,

@@ -104,7 +104,7 @@ fn a_tie_would_have_gone_to_the_later_one() {
     );
     // One step of the adjustment is 131 pages: the earlier one dies at a tie only if the other one comes later.
     let mut apart = twins();
-    apart[1].score = crate::model::observation::Score::Points(1010 + 131);
+    apart[1].score = Score::Points(1010 + 131);
     assert!(contest(apart.clone(), 1, HALF_GIB).contains("with oom_score_adj -2 or less"));
     apart.swap(0, 1);
     assert!(contest(apart, 0, HALF_GIB).contains("with oom_score_adj -1 or less"));

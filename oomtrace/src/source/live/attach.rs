@@ -17,7 +17,8 @@ use crate::model::session::Hook;
 pub struct Attached {
     /// Every hook, also those that could not be attached, in the order of trying.
     pub hooks: Vec<Hook>,
-    /// Descriptors of the loaded programs, for their statistics. They stay open as long as the programs.
+    /// Descriptors of the programs that only run inside an episode: a run of them that the kernel skipped is a loss. Open as
+    /// long as the programs are.
     pub program_fds: Vec<i32>,
 }
 
@@ -167,7 +168,6 @@ impl Attaching<'_> {
         let program: &mut TracePoint = self.program(event, "tracepoint")?;
         program.load().map_err(|error| explain(&error))?;
         program.attach(category, event).map_err(|error| explain(&error))?;
-        self.count_program(event, "tracepoint");
         Ok(())
     }
 
@@ -189,6 +189,10 @@ impl Attaching<'_> {
 
     fn count_program(&mut self, name: &str, kind: &str) {
         use std::os::fd::{AsFd, AsRawFd};
+        // The scorer also runs for readers of `/proc/PID/oom_score`, and a skipped run there is nobody's loss.
+        if name == SCORER {
+            return;
+        }
         let name = format!("{name}_{kind}");
         if let Some(fd) = self.programs.program(&name).and_then(|program| program.fd().ok()) {
             let fd = fd.as_fd().as_raw_fd();

@@ -8,7 +8,7 @@ pub enum LiveError {
     /// Neither root nor the capabilities.
     #[error(
         "loading eBPF programs needs {missing}, which this process (uid {uid}) does not have; \
-         run it with sudo, or give the binary the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_resource+ep"
+         run it with sudo, or give the binary the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_resource,cap_ipc_lock+ep"
     )]
     Privileges {
         /// The missing capabilities.
@@ -72,6 +72,12 @@ pub enum LiveError {
         /// What the kernel said.
         reason: String,
     },
+    /// The parts of the program do not fit together.
+    #[error("the eBPF program is not the one that this oomtrace was built for: {reason}; build it again")]
+    Broken {
+        /// What is missing.
+        reason: String,
+    },
     /// The object was refused.
     #[error("cannot load the eBPF program: {reason}")]
     Load {
@@ -79,12 +85,14 @@ pub enum LiveError {
         reason: String,
     },
     /// A bad `--ring-size`.
-    #[error("a ring of {asked} bytes is too small: {least} bytes are the least")]
-    RingTooSmall {
+    #[error("a ring of {asked} bytes is not possible: it can have {least} to {most} bytes")]
+    RingSize {
         /// Asked for.
         asked: u64,
         /// Least.
         least: u64,
+        /// Most.
+        most: u64,
     },
     /// A file of the kernel's could not be read.
     #[error("cannot read {path}: {error}")]

@@ -72,7 +72,8 @@ pub const TRACEPOINTS: [TracepointHook; 6] = [
 ];
 
 /// Copies of the scorer that the compiler split off, such as `oom_badness.part.0`, which the scan may call instead: text
-/// symbols of `/proc/kallsyms`, which has names even where it hides addresses. A `.cold` part is no entry point.
+/// symbols of `/proc/kallsyms`, which has names even where it hides addresses. A `.cold` part is jumped
+/// to, not called: a return probe on it would break the kernel's stack.
 ///
 /// # Errors
 /// When the list of symbols cannot be read.
@@ -96,7 +97,7 @@ pub fn split_copies() -> std::io::Result<Vec<String>> {
 fn split_copy(line: &[u8]) -> Option<String> {
     let name = line.trim_ascii().rsplit(|&b| b == b' ').next()?;
     let suffix = name.strip_prefix(SCORER.as_bytes())?.strip_prefix(b".")?;
-    if suffix.starts_with(b"cold") {
+    if suffix.split(|&b| b == b'.').any(|part| part == b"cold") {
         return None;
     }
     String::from_utf8(name.to_vec()).ok()
@@ -116,6 +117,7 @@ mod tests {
         );
         assert_eq!(copy("ffffffff8125f3d0 T oom_badness\n"), None);
         assert_eq!(copy("ffffffff8125f3d0 t oom_badness.cold\n"), None);
+        assert_eq!(copy("ffffffff8125f3d0 t oom_badness.part.0.cold\n"), None);
         assert_eq!(copy("ffffffffc0000000 t proc_oom_score\t[mod]\n"), None);
     }
 }

@@ -57,6 +57,7 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
         task_pid: "task_struct" "pid";
         task_tgid: "task_struct" "tgid";
         task_comm: "task_struct" "comm";
+        task_group_leader: "task_struct" "group_leader";
         task_mm: "task_struct" "mm";
         task_signal: "task_struct" "signal";
         task_real_cred: "task_struct" "real_cred";

@@ -23,9 +23,13 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o
 
 /// The least ring that holds what explains a kill beside one full batch of candidates.
 pub const RING_LEAST: u64 = 128 << 10;
+/// The map's size is a `u32`, and a power of two.
+pub const RING_MOST: u64 = 1 << 31;
 /// What is chosen without `--ring-size`: bounds around twice the tasks at start.
 const RING_DEFAULT_LEAST: u64 = 1 << 20;
 const RING_DEFAULT_MOST: u64 = 64 << 20;
+/// Bytes a task: half of what the names of a container's cgroup take.
+const NAMES_ALLOWANCE: u64 = 224;
 
 /// How to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +82,7 @@ impl Live {
         let ring_bytes = ring_bytes(options.ring_bytes)?;
         let own_btf = PathBuf::from(layout::VMLINUX_BTF);
         let btf = options.btf.clone().unwrap_or_else(|| own_btf.clone());
-        if !btf.exists() {
+        if options.btf.is_none() && !btf.exists() {
             return Err(LiveError::NoBtf { path: btf });
         }
         let functions: Vec<&str> = hooks::FUNCTIONS.iter().map(|hook| hook.function).collect();
@@ -122,9 +126,10 @@ impl Live {
         program_fds: Vec<i32>,
     ) -> Result<Self, LiveError> {
         let refused = |reason: String| LiveError::Load { reason };
-        let ring = programs.take_map("RING").ok_or_else(|| refused("it has no map RING".into()))?;
+        let broken = |map: &str| LiveError::Broken { reason: format!("it has no map {map}") };
+        let ring = programs.take_map("RING").ok_or_else(|| broken("RING"))?;
         let ring = RingBuf::try_from(ring).map_err(|error| refused(error.to_string()))?;
-        let losses = programs.take_map("LOSS").ok_or_else(|| refused("it has no map LOSS".into()))?;
+        let losses = programs.take_map("LOSS").ok_or_else(|| broken("LOSS"))?;
         let probe_log = match options.probe_log {
             Some(_) => aya_log::EbpfLogger::init(&mut programs).ok(),
             None => None,
@@ -150,8 +155,7 @@ fn load(
 ) -> Result<(Ebpf, Attached), LiveError> {
     let refused = |reason: String| LiveError::Load { reason };
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let sizes =
-        Sizes { headroom: ring_bytes / 4, ring: ring_bytes, page_counter_max: page_counter_max(page_size) };
+    let sizes = Sizes { headroom: ring_bytes / 4, ring: ring_bytes };
     // Attaching by fentry goes by the running kernel's own BTF; another file can only serve offsets.
     let btf = match flavour {
         Flavour::Kprobe => None,
@@ -205,11 +209,14 @@ fn page_counter_max(page_size: u32) -> u64 {
 /// may not have been read yet.
 fn ring_bytes(asked: Option<u64>) -> Result<u64, LiveError> {
     match asked {
-        Some(asked) if asked < RING_LEAST => Err(LiveError::RingTooSmall { asked, least: RING_LEAST }),
-        // The map's size is a `u32`, and its power of two.
-        Some(asked) => Ok(asked.min(1 << 31).next_power_of_two()),
+        Some(asked) if !(RING_LEAST..=RING_MOST).contains(&asked) => {
+            Err(LiveError::RingSize { asked, least: RING_LEAST, most: RING_MOST })
+        }
+        Some(asked) => Ok(asked.next_power_of_two()),
         None => {
-            let scan = host::threads().unwrap_or(0).saturating_mul(size_of::<Task>() as u64);
+            // A candidate, and for every other task the names of a cgroup that has not been named yet.
+            let each = size_of::<Task>() as u64 + NAMES_ALLOWANCE;
+            let scan = host::threads().unwrap_or(0).saturating_mul(each);
             // A quarter is kept for what explains the kill.
             let wanted = scan.saturating_mul(2) / 3 * 4;
             Ok(wanted.clamp(RING_DEFAULT_LEAST, RING_DEFAULT_MOST).next_power_of_two())

@@ -14,14 +14,15 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Over the programs' `LOSS` map and the descriptors of the programs.
+    /// Over the programs' `LOSS` map and the descriptors of those programs that only run inside an episode.
     pub(super) fn new(map: Map, program_fds: Vec<i32>) -> Result<Self, MapError> {
         Ok(Self { counters: PerCpuArray::try_from(map)?, program_fds })
     }
 
-    /// What has been lost so far outside of what episodes report themselves.
+    /// What the programs lost outside of what episodes report themselves. To be read once the programs are gone: nothing is
+    /// added then.
     #[must_use]
-    pub fn read(&self) -> Lost {
+    pub fn counted(&self) -> Lost {
         let sum = |index| {
             self.counters
                 .get(&index, 0)
@@ -31,15 +32,17 @@ impl Losses {
         Lost {
             candidates: sum(loss::CANDIDATES),
             records: sum(loss::RECORDS).saturating_add(closing),
-            unclosed: closing,
-            missed_runs: self.missed_runs(),
+            reads: sum(loss::READS),
+            victims: sum(loss::VICTIMS),
+            unclosed: sum(loss::UNCLOSED).saturating_add(closing),
             ..Lost::default()
         }
     }
 
-    /// Runs of the programs that the kernel skipped because one was running on that CPU already: `recursion_misses` in the
-    /// programs' fdinfo, from 5.12 on.
-    fn missed_runs(&self) -> u64 {
+    /// Runs that the kernel skipped because a program was running on that CPU already: `recursion_misses` in the programs'
+    /// fdinfo, which is there from 5.12 on; 0 before. To be read while the programs are there.
+    #[must_use]
+    pub fn missed_runs(&self) -> u64 {
         self.program_fds
             .iter()
             .filter_map(|fd| {

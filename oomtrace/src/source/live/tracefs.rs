@@ -10,7 +10,7 @@ use super::LiveError;
 /// Mount points that distributions use; the second is older.
 const MOUNT_POINTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// The folder below which tracefs is mounted.
+/// The folder below which tracefs is mounted and can be read.
 #[must_use]
 pub fn root() -> Option<PathBuf> {
     MOUNT_POINTS.iter().map(PathBuf::from).find(|path| path.join("events").is_dir())
