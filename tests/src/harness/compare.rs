@@ -100,11 +100,11 @@ fn candidates(episode: &Episode, report: &Report, basis: &Basis, differences: &m
             None => differences.push(format!("{} ({}) is missing", row.tgid, row.name.escape_ascii())),
         }
     }
-    // The table has neither init nor kernel threads nor anything without an mm; the scan looks at all of them.
+    // The table has neither init nor kernel threads nor anything without an mm, such as an earlier victim; the scan looks at all of them.
     for candidate in ours.values() {
         let without_row = matches!(
             (candidate.verdict.as_str(), candidate.reason.as_deref()),
-            ("passed_over", Some("kthread" | "init")) | ("unkillable", Some("no_mm"))
+            ("passed_over", Some("kthread" | "init" | "reaped")) | ("unkillable", Some("no_mm"))
         );
         if !without_row {
             differences.push(format!(
@@ -148,11 +148,14 @@ fn one(candidate: &Candidate, row: &Row, basis: &Basis, differences: &mut Vec<St
         differ("rss", memory.rss(), row.rss, tolerance);
     }
     let explained = candidate.explained_memory_pages;
+    // An earlier victim whose mm is still there has a row, but is not scored again.
+    let reaped = candidate.verdict == "passed_over" && candidate.reason.as_deref() == Some("reaped");
     match formula::points(row, basis.totalpages) {
-        Some(points) if candidate.reason.as_deref() != Some("vfork") => {
+        Some(points) if !reaped && candidate.reason.as_deref() != Some("vfork") => {
             differ("points", candidate.points, points, 0);
             differ("memory by the points", explained, formula::memory_pages(row), 0);
         }
+        _ if reaped && candidate.points.is_none() => {}
         _ => {
             if candidate.points.is_some() || candidate.verdict != "unkillable" {
                 let points = candidate.points;

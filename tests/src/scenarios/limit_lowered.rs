@@ -30,7 +30,9 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     // The write does not wait for a victim's memory to come back: now and then it kills the thin one as well.
     let reports: Vec<_> =
         stage.reports()?.reports.into_iter().filter(|report| !report.kills.is_empty()).collect();
-    let kills: Vec<_> = lines.episodes.iter().filter(|episode| episode.outcome == "killed").collect();
+    let mut kills: Vec<_> = lines.episodes.iter().filter(|episode| episode.outcome == "killed").collect();
+    // Episodes come in the order in which they are over; reports in that of the kills.
+    kills.sort_by_key(|episode| episode.id);
     ensure!(kills.len() == reports.len(), "{} kills, and {} by the kernel", kills.len(), reports.len());
     let harness = std::process::id().cast_signed();
     for (episode, report) in kills.iter().zip(&reports) {
