@@ -7,6 +7,8 @@ use crate::vm::{AccelChoice, Hardware};
 pub(super) struct Entry {
     /// A name that `kernels` knows, or a path.
     pub(super) kernel: String,
+    /// What tells it from the kernel's other guests in the names of its tests.
+    pub(super) label: &'static str,
     pub(super) group: &'static str,
     pub(super) cpus: u32,
     pub(super) memory: &'static str,
@@ -15,14 +17,18 @@ pub(super) struct Entry {
 }
 
 /// The groups, each with its machine, and the kernels that it runs on.
-const GROUPS: &[(&str, u32, &str, &str, &[&str])] = &[
-    // group, CPUs, memory, command line, kernels
-    ("core", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
+const GROUPS: &[Group] = &[
+    // label, group, CPUs, memory, command line, kernels
+    ("core", "core", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
+    // Debian's kernels from 6.12 on have no memory controller for cgroup v1.
+    ("v1", "core", 2, "1G", "oomtrace.cgroup=v1", &["5.10"]),
 ];
+
+type Group = (&'static str, &'static str, u32, &'static str, &'static str, &'static [&'static str]);
 
 /// All guests; or, for chosen kernels, those of them. A kernel that no group knows gets the first group.
 pub(super) fn entries(kernels: &[String]) -> Vec<Entry> {
-    let all = GROUPS.iter().flat_map(|group| group.4.iter().map(|&kernel| entry(group, kernel)));
+    let all = GROUPS.iter().flat_map(|group| group.5.iter().map(|&kernel| entry(group, kernel)));
     if kernels.is_empty() {
         return all.collect();
     }
@@ -36,18 +42,15 @@ pub(super) fn entries(kernels: &[String]) -> Vec<Entry> {
 }
 
 /// One cell of the table.
-fn entry(
-    &(group, cpus, memory, append, _): &(&'static str, u32, &'static str, &'static str, &[&str]),
-    kernel: &str,
-) -> Entry {
-    Entry { kernel: kernel.to_owned(), group, cpus, memory, append }
+fn entry(&(label, group, cpus, memory, append, _): &Group, kernel: &str) -> Entry {
+    Entry { kernel: kernel.to_owned(), label, group, cpus, memory, append }
 }
 
 impl Entry {
     /// What the names of its tests start with.
     pub(super) fn name(&self) -> String {
         let kernel = self.kernel.rsplit('/').next().unwrap_or(&self.kernel);
-        format!("{kernel}/{}", self.group)
+        format!("{kernel}/{}", self.label)
     }
 
     /// The machine to boot.
