@@ -44,6 +44,8 @@ struct Machine {
     gfp_fs: Option<u32>,
     /// The scoring formula is the one that [`badness`] has.
     known_formula: bool,
+    /// Victims are seen letting go of their address spaces.
+    releases_observed: bool,
 }
 
 /// Makes episodes of observations.
@@ -65,6 +67,7 @@ impl Assembler {
             page_size: info.page_size,
             gfp_fs: gfp::bits_of("__GFP_FS", &info.gfp_flags),
             known_formula: info.kernel_release.as_deref().is_some_and(badness::applies_to),
+            releases_observed: info.releases_observed(),
         };
         Self { machine, cgroups: CgroupTable::default(), open: Vec::new(), newest: 0 }
     }
@@ -110,7 +113,7 @@ impl Assembler {
     /// [`Clock`](crate::model::observation::Clock) at that time.
     #[must_use]
     pub fn next_deadline_ns(&self) -> Option<u64> {
-        self.open.iter().map(Open::due_ns).min()
+        self.open.iter().map(|open| open.due_ns(self.machine)).min()
     }
 
     /// `out_of_memory()` was entered.
@@ -174,13 +177,14 @@ impl Assembler {
 
     /// Takes out what is finished, or has waited long enough, at `now`.
     fn expire(&mut self, now: u64, finished: &mut Vec<Episode>) {
-        if self.open.iter().all(|open| open.due_ns() > now) {
+        let due_ns = |open: &Open| open.due_ns(self.machine);
+        if self.open.iter().all(|open| due_ns(open) > now) {
             return;
         }
         let (mut due, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.open).into_iter().partition(|open| open.due_ns() <= now);
+            std::mem::take(&mut self.open).into_iter().partition(|open| due_ns(open) <= now);
         self.open = waiting;
-        due.sort_by_key(|open| (open.due_ns(), open.id));
+        due.sort_by_key(|open| (due_ns(open), open.id));
         finished.extend(due.into_iter().map(|open| self.build(open)));
     }
 

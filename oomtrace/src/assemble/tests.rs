@@ -7,7 +7,8 @@ use crate::made_up::{
 };
 use crate::model::episode::*;
 use crate::model::observation::*;
-use crate::model::{Name, Observation};
+use crate::model::session::Hook;
+use crate::model::{Name, Observation, SessionInfo};
 
 use super::Assembler;
 
@@ -292,17 +293,72 @@ fn a_victim_that_does_not_go_is_waited_for_five_seconds() {
     assert!(assembler.finish().is_empty());
 }
 
-#[test]
-fn a_missing_release_is_waited_for_a_tenth_of_a_second() {
+/// A session in which releases are seen.
+fn info_with_releases() -> SessionInfo {
+    let mut info = info();
+    info.hooks.push(Hook { target: "exit_oom_victim".into(), kind: "fentry".into(), missing: None });
+    info
+}
+
+/// As from Linux 6.16 on: the exit of [`made_up::one_kill`], its release `release_ms` after the start.
+fn exit_before_release(release_ms: u64) -> (Vec<Observation>, Observation) {
     let mut all = made_up::one_kill();
     let exit = all.pop().expect("there is one");
-    all.pop();
+    let mut release = all.pop().expect("there is one");
+    if let Observation::Released(released) = &mut release {
+        released.at.boot_ns = START + release_ms * MS;
+    }
     all.push(exit);
-    let mut assembler = Assembler::new(&info());
+    (all, release)
+}
+
+#[test]
+fn a_release_long_after_the_exit_is_waited_for() {
+    let (all, release) = exit_before_release(25_000);
+    let mut assembler = Assembler::new(&info_with_releases());
     assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    assert!(assembler.push(&clock(22_500)).is_empty());
-    let episode = assembler.push(&clock(22_600)).remove(0);
+    // The victim blocks others until then.
+    let waiting = Pass::memcg(2, 24_900, task(48119, "gunicorn", 936, CONTAINER), HALF_GIB);
+    let waiting = waiting.close_as(|closed| {
+        closed.chosen = Some(Chosen::Aborted);
+        closed.blocker = Some(48121);
+    });
+    assert!(waiting.observations.iter().all(|observation| assembler.push(observation).is_empty()));
+    let episode = assembler.push(&release).remove(0);
+    assert_eq!(episode.victims[0].released_ns, Some(START + 25_000 * MS));
+    assert_eq!(episode.folded.aborted_scans, 1);
+}
+
+#[test]
+fn a_release_that_never_comes_is_waited_for_five_seconds() {
+    let (mut all, _) = exit_before_release(0);
+    all.push(clock(27_000));
+    let mut assembler = Assembler::new(&info_with_releases());
+    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
+    let episode = assembler.push(&clock(27_500)).remove(0);
     assert!(episode.victims[0].exited_ns.is_some() && episode.victims[0].released_ns.is_none());
+}
+
+#[test]
+fn releases_that_cannot_be_seen_are_not_waited_for() {
+    let (all, _) = exit_before_release(0);
+    let mut unhooked = info_with_releases();
+    unhooked.hooks.iter_mut().for_each(|hook| hook.missing = Some("no such function".into()));
+    for info in [info(), unhooked] {
+        let mut assembler = Assembler::new(&info);
+        let finished: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+        assert_eq!(finished.len(), 1);
+    }
+}
+
+#[test]
+fn those_that_are_never_marked_are_not_waited_for() {
+    // One of the two shares the memory of the other: it is signalled, and lets go unseen.
+    let mut all = made_up::global();
+    all.retain(|o| !matches!(o, Observation::Released(released) if released.pid == 3300));
+    let mut assembler = Assembler::new(&info_with_releases());
+    let finished: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+    assert_eq!(finished.len(), 1);
 }
 
 #[test]
