@@ -76,8 +76,10 @@ impl Assembler {
     pub fn push(&mut self, observation: &Observation) -> Vec<Episode> {
         let mut finished = Vec::new();
         if let Some(now) = observation.boot_ns() {
-            // Deadlines first: what passed before this observation must not be changed by it.
-            self.expire(now, &mut finished);
+            // Deadlines first: what passed before this observation must not be changed by it. A pass that speaks again
+            // was not silent for good, though.
+            let speaking = observation.stamp().map(|at| at.episode);
+            self.expire(now, speaking, &mut finished);
         }
         match observation {
             Observation::Cgroup(node) => self.cgroups.learn(node),
@@ -95,7 +97,7 @@ impl Assembler {
             | Observation::Closed(_) => self.within(observation, &mut finished),
         }
         if let Some(now) = observation.boot_ns() {
-            self.expire(now, &mut finished);
+            self.expire(now, None, &mut finished);
         }
         while self.open.len() > MAX_OPEN {
             let oldest = self.open.remove(0);
@@ -175,14 +177,18 @@ impl Assembler {
         }
     }
 
-    /// Takes out what is finished, or has waited long enough, at `now`.
-    fn expire(&mut self, now: u64, finished: &mut Vec<Episode>) {
+    /// Takes out what is finished, or has waited long enough, at `now`; not the pass `speaking` if it has not returned.
+    fn expire(&mut self, now: u64, speaking: Option<u64>, finished: &mut Vec<Episode>) {
         let due_ns = |open: &Open| open.due_ns(self.machine);
-        if self.open.iter().all(|open| due_ns(open) > now) {
+        let is_due = |open: &Open| {
+            let goes_on = open.outcome.is_none() && speaking == Some(open.id);
+            due_ns(open) <= now && !goes_on
+        };
+        if !self.open.iter().any(is_due) {
             return;
         }
         let (mut due, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.open).into_iter().partition(|open| due_ns(open) <= now);
+            std::mem::take(&mut self.open).into_iter().partition(is_due);
         self.open = waiting;
         due.sort_by_key(|open| (due_ns(open), open.id));
         finished.extend(due.into_iter().map(|open| self.build(open)));

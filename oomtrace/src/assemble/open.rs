@@ -10,8 +10,9 @@ use super::victims::Victims;
 /// How long after the return of `out_of_memory()` the ends of its victims, and the releases of their memory, are waited
 /// for, ns. The reaper steps in after 2 s and tries for 1 s.
 pub(super) const EXIT_DEADLINE_NS: u64 = 5_000_000_000;
-/// How long a pass without a return is waited for after its last observation, ns.
-const SILENCE_DEADLINE_NS: u64 = 30_000_000_000;
+/// How long a pass without a return is waited for after its last observation, ns. Long, because between choice and kill
+/// the kernel prints its table of tasks, which takes minutes on a slow serial console. The next pass ends it anyway.
+const SILENCE_DEADLINE_NS: u64 = 600_000_000_000;
 /// How long a fruitless search waits for the next repeat of itself, ns.
 const REPEAT_GRACE_NS: u64 = 1_000_000_000;
 /// How long a fruitless search collects repeats in all, ns.

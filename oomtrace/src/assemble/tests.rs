@@ -273,9 +273,31 @@ fn passes_do_not_overlap_so_the_next_one_ends_an_unclosed_one() {
 fn silence_ends_an_unclosed_one() {
     let mut all = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).observations;
     let mut assembler = Assembler::new(&info());
-    all.push(clock(29_000));
+    all.push(clock(599_000));
     assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    assert_eq!(assembler.push(&clock(31_000))[0].outcome, Outcome::Incomplete);
+    assert_eq!(assembler.push(&clock(601_000))[0].outcome, Outcome::Incomplete);
+}
+
+#[test]
+fn a_pass_that_speaks_again_after_a_long_silence_goes_on() {
+    for silence_ms in [45_000, 3_600_000] {
+        let mut all = made_up::one_kill();
+        let kill = all.iter().position(|o| matches!(o, Observation::Kill(_))).expect("there is one");
+        for observation in &mut all[kill..] {
+            match observation {
+                Observation::Kill(Kill { at, .. })
+                | Observation::Signal(Signal { at, .. })
+                | Observation::Marked(Marked { at, .. })
+                | Observation::Closed(Closed { at, .. })
+                | Observation::Exited(Exited { at, .. })
+                | Observation::Released(Exited { at, .. }) => at.boot_ns += silence_ms * MS,
+                _ => {}
+            }
+        }
+        let episode = only(&all);
+        assert_eq!((episode.outcome, episode.victims.len()), (Outcome::Killed, 1), "{silence_ms}");
+        assert!(episode.victims[0].exited_ns.is_some());
+    }
 }
 
 #[test]
