@@ -27,8 +27,11 @@ struct Node {
 }
 
 impl CgroupTable {
-    /// Adds a node, or replaces it.
+    /// Adds a node, or replaces it. Not for id 0, which stands for any cgroup whose id could not be read.
     pub(super) fn learn(&mut self, node: &CgroupNode) {
+        if node.id == 0 {
+            return;
+        }
         if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&node.id) {
             self.make_room();
         }
@@ -127,13 +130,13 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_keeps_ancestors() {
         let mut table = CgroupTable::default();
-        table.learn(&node(0, None, ""));
-        table.learn(&node(1, Some(0), "jobs"));
-        for id in 2..(MAX_NODES as u64 + 100) {
-            table.learn(&node(id, Some(1), "job"));
+        table.learn(&node(1, None, ""));
+        table.learn(&node(2, Some(1), "jobs"));
+        for id in 3..(MAX_NODES as u64 + 100) {
+            table.learn(&node(id, Some(2), "job"));
         }
         assert!(table.nodes.len() <= MAX_NODES);
         assert_eq!(table.path(MAX_NODES as u64 + 99), Some(Name::from("/jobs/job")));
-        assert_eq!(table.path(2), None);
+        assert_eq!(table.path(3), None);
     }
 }

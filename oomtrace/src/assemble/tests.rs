@@ -239,6 +239,58 @@ fn the_choice_survives_the_loss_of_every_candidate() {
     assert_eq!(episode.lost.candidates, 300);
 }
 
+/// The chosen one, as told without the record of the choice.
+fn chosen_without_choice(tasks: Vec<Candidate>, evaluated: u32) -> Option<i32> {
+    let pass = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(tasks).close_as(|closed| {
+        closed.chosen = Some(Chosen::Task);
+        closed.evaluated = evaluated;
+    });
+    let chosen = only(&pass.observations).candidates.into_iter().find(|c| c.verdict == Verdict::Chosen);
+    chosen.map(|candidate| candidate.task.pid)
+}
+
+#[test]
+fn without_the_choice_the_highest_is_the_chosen_one_if_all_are_known() {
+    let rival = |pid, pages| scored(task(pid, "p", 0, CONTAINER), memory(pages, 0), HALF_GIB);
+    let tasks = || {
+        let protected = made_up::unkillable(task(1005, "p", -1000, CONTAINER), memory(9000, 0));
+        vec![rival(1001, 100), rival(1002, 500), rival(1003, 500), rival(1004, 200), protected]
+    };
+    // Of equals the later one.
+    assert_eq!(chosen_without_choice(tasks(), 5), Some(1003));
+    // One was lost, and may have been higher.
+    assert_eq!(chosen_without_choice(tasks(), 6), None);
+    let mut silent = tasks();
+    silent[3].score = Score::Unknown;
+    assert_eq!(chosen_without_choice(silent, 5), None);
+    // Chosen without a score: losses change nothing.
+    let mut origin = tasks();
+    origin[0].score = Score::NotScored;
+    origin[0].flags.0 |= TaskFlags::ORIGIN | TaskFlags::CHOSEN;
+    assert_eq!(chosen_without_choice(origin, 6), Some(1001));
+}
+
+#[test]
+fn a_memcg_whose_id_could_not_be_read_has_no_path() {
+    let nameless = CgroupNode { id: 0, parent: None, name: "wrong".into(), path: Some("/wrong".into()) };
+    let mut all = made_up::one_kill();
+    all.insert(0, Observation::Cgroup(nameless));
+    for observation in &mut all {
+        match observation {
+            Observation::Opened(opened) => opened.memcg = Some(0),
+            Observation::MemcgLevel(level) if level.level == 0 => level.cgroup = 0,
+            _ => {}
+        }
+    }
+    let with_levels = only(&all);
+    all.retain(|observation| !matches!(observation, Observation::MemcgLevel(_)));
+    let without_levels = only(&all);
+    for episode in [with_levels, without_levels] {
+        assert_eq!(episode.scope, Some(Scope::Memcg));
+        assert!(episode.memcg[0].limiting && episode.memcg[0].path.is_none());
+    }
+}
+
 #[test]
 fn ties_keep_scan_order_and_the_choice_decides() {
     let twin = |pid| scored(task(pid, "twin", 0, CONTAINER), memory(100, 0), HALF_GIB);
