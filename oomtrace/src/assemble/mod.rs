@@ -194,8 +194,8 @@ impl Assembler {
         finished.extend(due.into_iter().map(|open| self.build(open)));
     }
 
-    fn build(&self, open: Open) -> Episode {
+    fn build(&mut self, open: Open) -> Episode {
         let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
-        build::episode(open, outcome, &self.cgroups, self.machine)
+        build::episode(open, outcome, &mut self.cgroups, self.machine)
     }
 }
