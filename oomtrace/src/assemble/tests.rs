@@ -462,6 +462,33 @@ fn an_ignored_signal_is_not_a_kill() {
     assert_eq!((episode.victims.len(), episode.victims[0].killed_ns), (1, None));
 }
 
+/// A kill record of process 5 and SIGKILLs to `tids` after it.
+fn victims_of_signals(tids: &[i32]) -> Vec<(i32, VictimWhy)> {
+    let victim = scored(task(5, "v", 0, CONTAINER), memory(100, 0), HALF_GIB);
+    let mut pass =
+        Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![victim.clone()]).choose(&victim);
+    let at = Stamp { boot_ns: START + 11 * MS, episode: 1 };
+    pass.observations.push(Observation::Kill(Kill { at, victim, message: None }));
+    for &tid in tids {
+        pass = pass.signal(tid, "v", 0);
+    }
+    let episode = only(&pass.close(Chosen::Task, true).observations);
+    assert!(episode.victims.iter().all(|victim| victim.killed_ns.is_some()));
+    episode.victims.iter().map(|victim| (victim.task.pid, victim.why)).collect()
+}
+
+#[test]
+fn a_second_process_that_is_signalled_shares_the_memory() {
+    assert_eq!(victims_of_signals(&[5, 77]), [(5, VictimWhy::Chosen), (77, VictimWhy::SharedMm)]);
+}
+
+#[test]
+fn a_signal_to_the_thread_that_outlived_its_leader_makes_no_second_victim() {
+    assert_eq!(victims_of_signals(&[55]), [(5, VictimWhy::Chosen)]);
+    assert_eq!(victims_of_signals(&[55, 55]), [(5, VictimWhy::Chosen)]);
+    assert_eq!(victims_of_signals(&[55, 77]), [(5, VictimWhy::Chosen), (77, VictimWhy::SharedMm)]);
+}
+
 #[test]
 fn an_entry_that_was_lost_leaves_the_rest() {
     let mut all = made_up::one_kill();
