@@ -214,6 +214,26 @@ fn a_reader_that_goes_away_is_success() {
 }
 
 #[test]
+fn short_answers_survive_a_reader_that_is_gone_before_they_begin() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let path = write(&dir, "kill.oomtrace", &file_of(&made_up::one_kill()));
+    // Without types the doctor need not try the kernel.
+    let cases: [&[&str]; 5] = [
+        &["doctor", "--btf", "/nowhere"],
+        &["doctor", "--btf", "/nowhere", "--json"],
+        &["info", &path],
+        &["info", &path, "--json"],
+        &["--help"],
+    ];
+    for args in cases {
+        let (reader, writer) = std::io::pipe().expect("there are pipes");
+        drop(reader);
+        let output = oomtrace().args(args).stdout(writer).stderr(Stdio::piped()).output().expect("it starts");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
 fn a_full_disk_fails() {
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
     let dir = tempfile::tempdir().expect("there is room");

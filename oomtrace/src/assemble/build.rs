@@ -19,7 +19,7 @@ use super::{outcome as rules, victims::Victims};
 const ALLOCATING_TASK: &[u8] = b"oom_kill_allocating_task";
 
 /// Turns what was seen into an episode.
-pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &CgroupTable, machine: Machine) -> Episode {
+pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &mut CgroupTable, machine: Machine) -> Episode {
     let lost = open.lost();
     let scope = rules::scope(&open);
     let constraint = rules::constraint(&open);
@@ -219,7 +219,7 @@ fn why(entry: &Entry, chosen_pid: Option<i32>) -> VictimWhy {
 
 /// Resolves paths, each once.
 struct Paths<'a> {
-    cgroups: &'a CgroupTable,
+    cgroups: &'a mut CgroupTable,
     seen: HashMap<u64, Option<Name>>,
 }
 

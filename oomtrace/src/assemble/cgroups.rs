@@ -14,8 +14,8 @@ const MAX_DEPTH: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(super) struct CgroupTable {
     nodes: HashMap<u64, Node>,
-    /// Counts nodes, so that the oldest can be told.
-    learned: u64,
+    /// Counts what is learned and asked, so that the least recently used can be told.
+    uses: u64,
 }
 
 #[derive(Debug)]
@@ -23,26 +23,32 @@ struct Node {
     parent: Option<u64>,
     name: Name,
     path: Option<Name>,
-    learned: u64,
+    /// [`CgroupTable::uses`] when it was last learned, or part of a path that was asked for.
+    used: u64,
 }
 
 impl CgroupTable {
-    /// Adds a node, or replaces it.
+    /// Adds a node, or replaces it. Not for id 0, which stands for any cgroup whose id could not be read.
     pub(super) fn learn(&mut self, node: &CgroupNode) {
+        if node.id == 0 {
+            return;
+        }
         if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(&node.id) {
             self.make_room();
         }
-        self.learned += 1;
+        self.uses += 1;
         let CgroupNode { id, parent, name, path } = node.clone();
-        self.nodes.insert(id, Node { parent, name, path, learned: self.learned });
+        self.nodes.insert(id, Node { parent, name, path, used: self.uses });
     }
 
     /// Path from the root, `/` for the root itself; `None` when it or an ancestor has not been named.
-    pub(super) fn path(&self, id: u64) -> Option<Name> {
-        let mut names: Vec<&[u8]> = Vec::new();
+    pub(super) fn path(&mut self, id: u64) -> Option<Name> {
+        self.uses += 1;
+        let mut names: Vec<Vec<u8>> = Vec::new();
         let mut next = id;
         let mut path = loop {
-            let node = self.nodes.get(&next)?;
+            let node = self.nodes.get_mut(&next)?;
+            node.used = self.uses;
             if let Some(path) = &node.path {
                 break path.0.clone();
             }
@@ -51,7 +57,7 @@ impl CgroupTable {
                 None => break Vec::new(),
                 Some(parent) => next = parent,
             }
-            names.push(&node.name.0);
+            names.push(node.name.0.clone());
             if names.len() > MAX_DEPTH {
                 return None;
             }
@@ -68,15 +74,15 @@ impl CgroupTable {
         Some(Name(path))
     }
 
-    /// Drops the older half of the leaves. Inner nodes stay: a source names a node once, and without it every path below
-    /// would be lost.
+    /// Drops the less recently used half of the leaves: those are the ones that a source, which forgets likewise, names
+    /// again when they come back. Inner nodes stay: without one every path below it would be lost.
     fn make_room(&mut self) {
         let parents: HashSet<u64> = self.nodes.values().filter_map(|node| node.parent).collect();
         let mut leaves: Vec<(u64, u64)> = self
             .nodes
             .iter()
             .filter(|(id, _)| !parents.contains(id))
-            .map(|(&id, node)| (node.learned, id))
+            .map(|(&id, node)| (node.used, id))
             .collect();
         leaves.sort_unstable();
         for (_, id) in &leaves[..leaves.len().div_ceil(2)] {
@@ -127,13 +133,27 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_keeps_ancestors() {
         let mut table = CgroupTable::default();
-        table.learn(&node(0, None, ""));
-        table.learn(&node(1, Some(0), "jobs"));
-        for id in 2..(MAX_NODES as u64 + 100) {
-            table.learn(&node(id, Some(1), "job"));
+        table.learn(&node(1, None, ""));
+        table.learn(&node(2, Some(1), "jobs"));
+        for id in 3..(MAX_NODES as u64 + 100) {
+            table.learn(&node(id, Some(2), "job"));
         }
         assert!(table.nodes.len() <= MAX_NODES);
         assert_eq!(table.path(MAX_NODES as u64 + 99), Some(Name::from("/jobs/job")));
-        assert_eq!(table.path(2), None);
+        assert_eq!(table.path(3), None);
+    }
+
+    #[test]
+    fn what_is_in_use_is_kept_however_long_ago_it_was_learned() {
+        let mut table = CgroupTable::default();
+        table.learn(&node(1, None, ""));
+        table.learn(&node(2, Some(1), "old.service"));
+        for id in 3..(3 * MAX_NODES as u64) {
+            table.learn(&node(id, Some(1), "job"));
+            if id % 1000 == 0 {
+                assert_eq!(table.path(2), Some(Name::from("/old.service")));
+            }
+        }
+        assert!(table.nodes.len() <= MAX_NODES);
     }
 }

@@ -44,6 +44,8 @@ struct Machine {
     gfp_fs: Option<u32>,
     /// The scoring formula is the one that [`badness`] has.
     known_formula: bool,
+    /// Victims are seen letting go of their address spaces.
+    releases_observed: bool,
 }
 
 /// Makes episodes of observations.
@@ -65,6 +67,7 @@ impl Assembler {
             page_size: info.page_size,
             gfp_fs: gfp::bits_of("__GFP_FS", &info.gfp_flags),
             known_formula: info.kernel_release.as_deref().is_some_and(badness::applies_to),
+            releases_observed: info.releases_observed(),
         };
         Self { machine, cgroups: CgroupTable::default(), open: Vec::new(), newest: 0 }
     }
@@ -73,8 +76,10 @@ impl Assembler {
     pub fn push(&mut self, observation: &Observation) -> Vec<Episode> {
         let mut finished = Vec::new();
         if let Some(now) = observation.boot_ns() {
-            // Deadlines first: what passed before this observation must not be changed by it.
-            self.expire(now, &mut finished);
+            // Deadlines first: what passed before this observation must not be changed by it. A pass that speaks again
+            // was not silent for good, though.
+            let speaking = observation.stamp().map(|at| at.episode);
+            self.expire(now, speaking, &mut finished);
         }
         match observation {
             Observation::Cgroup(node) => self.cgroups.learn(node),
@@ -92,7 +97,7 @@ impl Assembler {
             | Observation::Closed(_) => self.within(observation, &mut finished),
         }
         if let Some(now) = observation.boot_ns() {
-            self.expire(now, &mut finished);
+            self.expire(now, None, &mut finished);
         }
         while self.open.len() > MAX_OPEN {
             let oldest = self.open.remove(0);
@@ -110,7 +115,7 @@ impl Assembler {
     /// [`Clock`](crate::model::observation::Clock) at that time.
     #[must_use]
     pub fn next_deadline_ns(&self) -> Option<u64> {
-        self.open.iter().map(Open::due_ns).min()
+        self.open.iter().map(|open| open.due_ns(self.machine)).min()
     }
 
     /// `out_of_memory()` was entered.
@@ -172,20 +177,25 @@ impl Assembler {
         }
     }
 
-    /// Takes out what is finished, or has waited long enough, at `now`.
-    fn expire(&mut self, now: u64, finished: &mut Vec<Episode>) {
-        if self.open.iter().all(|open| open.due_ns() > now) {
+    /// Takes out what is finished, or has waited long enough, at `now`; not the pass `speaking` if it has not returned.
+    fn expire(&mut self, now: u64, speaking: Option<u64>, finished: &mut Vec<Episode>) {
+        let due_ns = |open: &Open| open.due_ns(self.machine);
+        let is_due = |open: &Open| {
+            let goes_on = open.outcome.is_none() && speaking == Some(open.id);
+            due_ns(open) <= now && !goes_on
+        };
+        if !self.open.iter().any(is_due) {
             return;
         }
         let (mut due, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.open).into_iter().partition(|open| open.due_ns() <= now);
+            std::mem::take(&mut self.open).into_iter().partition(is_due);
         self.open = waiting;
-        due.sort_by_key(|open| (open.due_ns(), open.id));
+        due.sort_by_key(|open| (due_ns(open), open.id));
         finished.extend(due.into_iter().map(|open| self.build(open)));
     }
 
-    fn build(&self, open: Open) -> Episode {
+    fn build(&mut self, open: Open) -> Episode {
         let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
-        build::episode(open, outcome, &self.cgroups, self.machine)
+        build::episode(open, outcome, &mut self.cgroups, self.machine)
     }
 }

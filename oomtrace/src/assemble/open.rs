@@ -4,15 +4,15 @@ use crate::model::episode::{Folded, Outcome};
 use crate::model::observation::{Candidate, Choice, Closed, Lost, MemcgLevel, Opened, Reaper, Stamp};
 use crate::model::{Name, Observation};
 
+use super::Machine;
 use super::victims::Victims;
 
-/// How long after the return of `out_of_memory()` the ends of its victims are waited for, ns. The reaper steps in after
-/// 2 s and tries for 1 s.
+/// How long after the return of `out_of_memory()` the ends of its victims, and the releases of their memory, are waited
+/// for, ns. The reaper steps in after 2 s and tries for 1 s.
 pub(super) const EXIT_DEADLINE_NS: u64 = 5_000_000_000;
-/// How long after the last exit a missing release is waited for, ns.
-const RELEASE_GRACE_NS: u64 = 100_000_000;
-/// How long a pass without a return is waited for after its last observation, ns.
-const SILENCE_DEADLINE_NS: u64 = 30_000_000_000;
+/// How long a pass without a return is waited for after its last observation, ns. Long, because between choice and kill
+/// the kernel prints its table of tasks, which takes minutes on a slow serial console. The next pass ends it anyway.
+const SILENCE_DEADLINE_NS: u64 = 600_000_000_000;
 /// How long a fruitless search waits for the next repeat of itself, ns.
 const REPEAT_GRACE_NS: u64 = 1_000_000_000;
 /// How long a fruitless search collects repeats in all, ns.
@@ -113,7 +113,7 @@ impl Open {
     }
 
     /// When it is finished or has waited long enough, ns since boot.
-    pub(super) fn due_ns(&self) -> u64 {
+    pub(super) fn due_ns(&self, machine: Machine) -> u64 {
         let (Some(closed), Some(outcome)) = (&self.closed, self.outcome) else {
             return self.last_seen_ns.saturating_add(SILENCE_DEADLINE_NS);
         };
@@ -126,12 +126,13 @@ impl Open {
             return closed_ns;
         }
         let deadline = closed_ns.saturating_add(EXIT_DEADLINE_NS);
-        if !self.victims.all_exited() || self.victims.some_reaping() {
+        // From Linux 6.16 on a process is seen exiting before it lets go of its memory, which takes seconds for a large
+        // one: until then it blocks other scans, which are to be folded into this episode.
+        let unreleased = machine.releases_observed && self.victims.some_unreleased();
+        if !self.victims.all_exited() || self.victims.some_reaping() || unreleased {
             return deadline;
         }
-        let since = self.victims.last_change_ns().max(closed_ns);
-        let grace = if self.victims.some_unreleased() { RELEASE_GRACE_NS } else { 0 };
-        since.saturating_add(grace).min(deadline)
+        self.victims.last_change_ns().max(closed_ns).min(deadline)
     }
 
     /// Losses of this pass and of those folded into it.

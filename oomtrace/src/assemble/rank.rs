@@ -26,10 +26,24 @@ pub(super) fn chosen(
     if closed.and_then(|closed| closed.chosen) != Some(Chosen::Task) {
         return None;
     }
-    // Each was the best so far in its turn: the last one stayed it.
-    let best =
+    // Chosen without a score, before all that have one; the last such one stayed chosen.
+    let unscored =
         candidates.iter().filter(|(_, c)| c.flags.has(TaskFlags::CHOSEN)).max_by_key(|(index, _)| *index);
-    best.map(|(_, candidate)| candidate.task.pid)
+    unscored.or_else(|| highest(closed?, candidates)).map(|(_, candidate)| candidate.task.pid)
+}
+
+/// The one with the most points; of equals the one that the scan came to last, as in the kernel. `None` when it may have
+/// been another one: some were lost, or some points are not known.
+fn highest<'a>(closed: &Closed, candidates: &'a [(u32, Candidate)]) -> Option<&'a (u32, Candidate)> {
+    let complete = usize::try_from(closed.evaluated) == Ok(candidates.len());
+    if !complete || candidates.iter().any(|(_, candidate)| candidate.score == Score::Unknown) {
+        return None;
+    }
+    let scored = candidates.iter().filter_map(|candidate| match candidate.1.score {
+        Score::Points(points) => Some((points, candidate)),
+        Score::NotScored | Score::Unkillable | Score::Unknown => None,
+    });
+    scored.max_by_key(|(points, candidate)| (*points, candidate.0)).map(|(_, candidate)| candidate)
 }
 
 /// Whether the scan took place and the probe on the scorer never reported. A candidate that is chosen without being

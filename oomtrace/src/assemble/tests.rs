@@ -7,7 +7,8 @@ use crate::made_up::{
 };
 use crate::model::episode::*;
 use crate::model::observation::*;
-use crate::model::{Name, Observation};
+use crate::model::session::Hook;
+use crate::model::{Name, Observation, SessionInfo};
 
 use super::Assembler;
 
@@ -238,6 +239,58 @@ fn the_choice_survives_the_loss_of_every_candidate() {
     assert_eq!(episode.lost.candidates, 300);
 }
 
+/// The chosen one, as told without the record of the choice.
+fn chosen_without_choice(tasks: Vec<Candidate>, evaluated: u32) -> Option<i32> {
+    let pass = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(tasks).close_as(|closed| {
+        closed.chosen = Some(Chosen::Task);
+        closed.evaluated = evaluated;
+    });
+    let chosen = only(&pass.observations).candidates.into_iter().find(|c| c.verdict == Verdict::Chosen);
+    chosen.map(|candidate| candidate.task.pid)
+}
+
+#[test]
+fn without_the_choice_the_highest_is_the_chosen_one_if_all_are_known() {
+    let rival = |pid, pages| scored(task(pid, "p", 0, CONTAINER), memory(pages, 0), HALF_GIB);
+    let tasks = || {
+        let protected = made_up::unkillable(task(1005, "p", -1000, CONTAINER), memory(9000, 0));
+        vec![rival(1001, 100), rival(1002, 500), rival(1003, 500), rival(1004, 200), protected]
+    };
+    // Of equals the later one.
+    assert_eq!(chosen_without_choice(tasks(), 5), Some(1003));
+    // One was lost, and may have been higher.
+    assert_eq!(chosen_without_choice(tasks(), 6), None);
+    let mut silent = tasks();
+    silent[3].score = Score::Unknown;
+    assert_eq!(chosen_without_choice(silent, 5), None);
+    // Chosen without a score: losses change nothing.
+    let mut origin = tasks();
+    origin[0].score = Score::NotScored;
+    origin[0].flags.0 |= TaskFlags::ORIGIN | TaskFlags::CHOSEN;
+    assert_eq!(chosen_without_choice(origin, 6), Some(1001));
+}
+
+#[test]
+fn a_memcg_whose_id_could_not_be_read_has_no_path() {
+    let nameless = CgroupNode { id: 0, parent: None, name: "wrong".into(), path: Some("/wrong".into()) };
+    let mut all = made_up::one_kill();
+    all.insert(0, Observation::Cgroup(nameless));
+    for observation in &mut all {
+        match observation {
+            Observation::Opened(opened) => opened.memcg = Some(0),
+            Observation::MemcgLevel(level) if level.level == 0 => level.cgroup = 0,
+            _ => {}
+        }
+    }
+    let with_levels = only(&all);
+    all.retain(|observation| !matches!(observation, Observation::MemcgLevel(_)));
+    let without_levels = only(&all);
+    for episode in [with_levels, without_levels] {
+        assert_eq!(episode.scope, Some(Scope::Memcg));
+        assert!(episode.memcg[0].limiting && episode.memcg[0].path.is_none());
+    }
+}
+
 #[test]
 fn ties_keep_scan_order_and_the_choice_decides() {
     let twin = |pid| scored(task(pid, "twin", 0, CONTAINER), memory(100, 0), HALF_GIB);
@@ -272,9 +325,31 @@ fn passes_do_not_overlap_so_the_next_one_ends_an_unclosed_one() {
 fn silence_ends_an_unclosed_one() {
     let mut all = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).observations;
     let mut assembler = Assembler::new(&info());
-    all.push(clock(29_000));
+    all.push(clock(599_000));
     assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    assert_eq!(assembler.push(&clock(31_000))[0].outcome, Outcome::Incomplete);
+    assert_eq!(assembler.push(&clock(601_000))[0].outcome, Outcome::Incomplete);
+}
+
+#[test]
+fn a_pass_that_speaks_again_after_a_long_silence_goes_on() {
+    for silence_ms in [45_000, 3_600_000] {
+        let mut all = made_up::one_kill();
+        let kill = all.iter().position(|o| matches!(o, Observation::Kill(_))).expect("there is one");
+        for observation in &mut all[kill..] {
+            match observation {
+                Observation::Kill(Kill { at, .. })
+                | Observation::Signal(Signal { at, .. })
+                | Observation::Marked(Marked { at, .. })
+                | Observation::Closed(Closed { at, .. })
+                | Observation::Exited(Exited { at, .. })
+                | Observation::Released(Exited { at, .. }) => at.boot_ns += silence_ms * MS,
+                _ => {}
+            }
+        }
+        let episode = only(&all);
+        assert_eq!((episode.outcome, episode.victims.len()), (Outcome::Killed, 1), "{silence_ms}");
+        assert!(episode.victims[0].exited_ns.is_some());
+    }
 }
 
 #[test]
@@ -292,17 +367,72 @@ fn a_victim_that_does_not_go_is_waited_for_five_seconds() {
     assert!(assembler.finish().is_empty());
 }
 
-#[test]
-fn a_missing_release_is_waited_for_a_tenth_of_a_second() {
+/// A session in which releases are seen.
+fn info_with_releases() -> SessionInfo {
+    let mut info = info();
+    info.hooks.push(Hook { target: "exit_oom_victim".into(), kind: "fentry".into(), missing: None });
+    info
+}
+
+/// As from Linux 6.16 on: the exit of [`made_up::one_kill`], its release `release_ms` after the start.
+fn exit_before_release(release_ms: u64) -> (Vec<Observation>, Observation) {
     let mut all = made_up::one_kill();
     let exit = all.pop().expect("there is one");
-    all.pop();
+    let mut release = all.pop().expect("there is one");
+    if let Observation::Released(released) = &mut release {
+        released.at.boot_ns = START + release_ms * MS;
+    }
     all.push(exit);
-    let mut assembler = Assembler::new(&info());
+    (all, release)
+}
+
+#[test]
+fn a_release_long_after_the_exit_is_waited_for() {
+    let (all, release) = exit_before_release(25_000);
+    let mut assembler = Assembler::new(&info_with_releases());
     assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    assert!(assembler.push(&clock(22_500)).is_empty());
-    let episode = assembler.push(&clock(22_600)).remove(0);
+    // The victim blocks others until then.
+    let waiting = Pass::memcg(2, 24_900, task(48119, "gunicorn", 936, CONTAINER), HALF_GIB);
+    let waiting = waiting.close_as(|closed| {
+        closed.chosen = Some(Chosen::Aborted);
+        closed.blocker = Some(48121);
+    });
+    assert!(waiting.observations.iter().all(|observation| assembler.push(observation).is_empty()));
+    let episode = assembler.push(&release).remove(0);
+    assert_eq!(episode.victims[0].released_ns, Some(START + 25_000 * MS));
+    assert_eq!(episode.folded.aborted_scans, 1);
+}
+
+#[test]
+fn a_release_that_never_comes_is_waited_for_five_seconds() {
+    let (mut all, _) = exit_before_release(0);
+    all.push(clock(27_000));
+    let mut assembler = Assembler::new(&info_with_releases());
+    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
+    let episode = assembler.push(&clock(27_500)).remove(0);
     assert!(episode.victims[0].exited_ns.is_some() && episode.victims[0].released_ns.is_none());
+}
+
+#[test]
+fn releases_that_cannot_be_seen_are_not_waited_for() {
+    let (all, _) = exit_before_release(0);
+    let mut unhooked = info_with_releases();
+    unhooked.hooks.iter_mut().for_each(|hook| hook.missing = Some("no such function".into()));
+    for info in [info(), unhooked] {
+        let mut assembler = Assembler::new(&info);
+        let finished: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+        assert_eq!(finished.len(), 1);
+    }
+}
+
+#[test]
+fn those_that_are_never_marked_are_not_waited_for() {
+    // One of the two shares the memory of the other: it is signalled, and lets go unseen.
+    let mut all = made_up::global();
+    all.retain(|o| !matches!(o, Observation::Released(released) if released.pid == 3300));
+    let mut assembler = Assembler::new(&info_with_releases());
+    let finished: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+    assert_eq!(finished.len(), 1);
 }
 
 #[test]
@@ -330,6 +460,33 @@ fn an_ignored_signal_is_not_a_kill() {
     let pass = pass.signal(55, "v", 1).close(Chosen::Task, true);
     let episode = only(&pass.observations);
     assert_eq!((episode.victims.len(), episode.victims[0].killed_ns), (1, None));
+}
+
+/// A kill record of process 5 and SIGKILLs to `tids` after it.
+fn victims_of_signals(tids: &[i32]) -> Vec<(i32, VictimWhy)> {
+    let victim = scored(task(5, "v", 0, CONTAINER), memory(100, 0), HALF_GIB);
+    let mut pass =
+        Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).scan(vec![victim.clone()]).choose(&victim);
+    let at = Stamp { boot_ns: START + 11 * MS, episode: 1 };
+    pass.observations.push(Observation::Kill(Kill { at, victim, message: None }));
+    for &tid in tids {
+        pass = pass.signal(tid, "v", 0);
+    }
+    let episode = only(&pass.close(Chosen::Task, true).observations);
+    assert!(episode.victims.iter().all(|victim| victim.killed_ns.is_some()));
+    episode.victims.iter().map(|victim| (victim.task.pid, victim.why)).collect()
+}
+
+#[test]
+fn a_second_process_that_is_signalled_shares_the_memory() {
+    assert_eq!(victims_of_signals(&[5, 77]), [(5, VictimWhy::Chosen), (77, VictimWhy::SharedMm)]);
+}
+
+#[test]
+fn a_signal_to_the_thread_that_outlived_its_leader_makes_no_second_victim() {
+    assert_eq!(victims_of_signals(&[55]), [(5, VictimWhy::Chosen)]);
+    assert_eq!(victims_of_signals(&[55, 55]), [(5, VictimWhy::Chosen)]);
+    assert_eq!(victims_of_signals(&[55, 77]), [(5, VictimWhy::Chosen), (77, VictimWhy::SharedMm)]);
 }
 
 #[test]

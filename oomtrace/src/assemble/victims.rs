@@ -118,6 +118,8 @@ impl Victims {
             // Nobody's kill: a process that shares the victim's mm. Those are signalled through their leader.
             None => self.find_or_add(signal.tid),
         };
+        // Perhaps a thread that no record has named: the reaper may.
+        self.by_tid.entry(signal.tid).or_insert(index);
         let entry = &mut self.entries[index];
         entry.signalled = true;
         if entry.comm.is_none() {

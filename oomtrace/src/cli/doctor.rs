@@ -1,5 +1,6 @@
 //! `oomtrace doctor`: what this machine allows, found out by trying.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -49,11 +50,14 @@ struct TriedHook {
 /// Runs the command.
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let report = examine(args);
+    let mut out = io::stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
     } else {
-        print(&report);
+        write(&report, &mut out)?;
     }
+    out.flush()?;
     Ok(if report.flavour.is_some() { Exit::Done } else { Exit::NotAllowed })
 }
 
@@ -164,10 +168,15 @@ fn scorer() -> Check {
     Check { name: "scorer", ok, detail }
 }
 
-fn print(report: &Report) {
-    println!("oomtrace {} on Linux {}", report.tool_version, report.kernel_release.as_deref().unwrap_or("?"));
+fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "oomtrace {} on Linux {}",
+        report.tool_version,
+        report.kernel_release.as_deref().unwrap_or("?")
+    )?;
     for check in &report.checks {
-        println!("  {:<4} {:<11} {}", if check.ok { "ok" } else { "NO" }, check.name, check.detail);
+        writeln!(out, "  {:<4} {:<11} {}", if check.ok { "ok" } else { "NO" }, check.name, check.detail)?;
     }
     for tried in &report.flavours {
         let detail = match &tried.reason {
@@ -176,13 +185,13 @@ fn print(report: &Report) {
                 format!("{} hooks attached", tried.hooks.iter().filter(|hook| hook.missing.is_none()).count())
             }
         };
-        println!("  {:<4} {:<11} {detail}", if tried.works { "ok" } else { "NO" }, tried.name);
+        writeln!(out, "  {:<4} {:<11} {detail}", if tried.works { "ok" } else { "NO" }, tried.name)?;
         for hook in tried.hooks.iter().filter(|hook| hook.missing.is_some()) {
-            println!("       without {}: {}", hook.target, hook.missing.as_deref().unwrap_or_default());
+            writeln!(out, "       without {}: {}", hook.target, hook.missing.as_deref().unwrap_or_default())?;
         }
     }
     match report.flavour {
-        Some(flavour) => println!("`oomtrace watch` works here, by {flavour}"),
-        None => println!("live tracing is not possible here; `oomtrace replay` works anywhere"),
+        Some(flavour) => writeln!(out, "`oomtrace watch` works here, by {flavour}"),
+        None => writeln!(out, "live tracing is not possible here; `oomtrace replay` works anywhere"),
     }
 }

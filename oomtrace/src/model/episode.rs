@@ -44,7 +44,8 @@ pub struct Episode {
     pub message: Option<Name>,
     /// Who was killed, in the order of the kills.
     pub victims: Vec<Victim>,
-    /// First and last `oom_evaluate_task()`, nanoseconds since boot.
+    /// Return of the first `oom_evaluate_task()` and end of the scan, nanoseconds since boot; `None` when nobody was
+    /// chosen.
     pub scan_ns: Option<(u64, u64)>,
     /// Passes through `out_of_memory()` that belong to this one: scans aborted because its victim was still dying, and
     /// repeats of the same fruitless search.

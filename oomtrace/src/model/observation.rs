@@ -16,7 +16,8 @@ use super::name::Name;
 pub enum Observation {
     /// `out_of_memory()` was entered.
     Opened(Opened),
-    /// The name of one cgroup, sent once for each cgroup before the first observation that refers to it.
+    /// The name of one cgroup, sent in the episode that first refers to it, perhaps just after the observation that does:
+    /// paths are known at the end of an episode.
     Cgroup(CgroupNode),
     /// Limits and usage of the memcg whose limit fired, or of one of its ancestors.
     MemcgLevel(MemcgLevel),
@@ -100,7 +101,8 @@ pub struct Opened {
     /// `oom_control.order`: log2 of the pages wanted; -1 means sysrq.
     #[n(3)]
     pub order: Option<i32>,
-    /// kernfs id of the cgroup whose limit was hit (`oom_control.memcg`); `None` for a global OOM.
+    /// kernfs id of the cgroup whose limit was hit (`oom_control.memcg`); `None` for a global OOM, 0 for a cgroup whose id
+    /// could not be read.
     #[n(4)]
     pub memcg: Option<u64>,
     /// Kernel return addresses of the trigger, innermost first; empty when not captured.
@@ -161,7 +163,7 @@ pub struct MemcgLevel {
     /// 0 for the cgroup whose limit was hit, 1 for its parent, and so on.
     #[n(1)]
     pub level: u32,
-    /// kernfs id.
+    /// kernfs id; 0 when it could not be read.
     #[n(2)]
     pub cgroup: u64,
     /// `memory.usage`, pages.
@@ -265,7 +267,7 @@ pub struct TaskFlags(#[n(0)] pub u32);
 impl TaskFlags {
     /// `PF_KTHREAD`.
     pub const KTHREAD: u32 = 1 << 0;
-    /// Was the best so far right after its evaluation (`oom_control.chosen`).
+    /// Became the best so far (`oom_control.chosen`) without being scored: [`Self::ORIGIN`]. Set only then.
     pub const CHOSEN: u32 = 1 << 1;
     /// Was already a victim: `signal->oom_mm` set.
     pub const VICTIM: u32 = 1 << 2;
@@ -472,10 +474,10 @@ pub struct Closed {
     /// For an aborted scan: the victim that it waits for.
     #[n(7)]
     pub blocker: Option<i32>,
-    /// Boot time of the first `oom_evaluate_task()`, ns.
+    /// Boot time of the return of the first `oom_evaluate_task()`, ns.
     #[n(8)]
     pub first_evaluated_ns: Option<u64>,
-    /// Boot time of the last one, ns.
+    /// Boot time of the end of the scan, which is the entry of `oom_kill_process()`, ns; `None` when nobody was chosen.
     #[n(9)]
     pub last_evaluated_ns: Option<u64>,
     /// What was lost in this episode.

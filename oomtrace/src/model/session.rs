@@ -83,6 +83,13 @@ impl SessionInfo {
         Some(i128::from(self.started_unix_ns?) + i128::from(boot_ns) - i128::from(self.started_boot_ns))
     }
 
+    /// Whether `exit_oom_victim()` was hooked: that no release of a marked victim was seen means that its memory is not
+    /// known to be back.
+    #[must_use]
+    pub fn releases_observed(&self) -> bool {
+        self.hooks.iter().any(|hook| hook.missing.is_none() && hook.target == "exit_oom_victim")
+    }
+
     /// Bytes in `pages` pages of the captured machine.
     #[must_use]
     pub fn bytes(&self, pages: u64) -> u64 {

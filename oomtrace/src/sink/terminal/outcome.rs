@@ -52,7 +52,14 @@ fn killed(context: &Context<'_>, victims: &[&Victim]) -> String {
             });
         }
     }
-    parts.extend(memory_back(context, victims).map(|bytes| format!("{} back", words::size(bytes))));
+    if let Some((bytes, last_back)) = memory_back(context, victims) {
+        let size = words::size(bytes);
+        let last_exit = victims.iter().filter_map(|victim| victim.exited_ns).max();
+        parts.push(match after(Some(last_back)).filter(|_| Some(last_back) > last_exit) {
+            Some(after) => format!("{size} back after {after}"),
+            None => format!("{size} back"),
+        });
+    }
     let text = parts.join(", ");
     match reaper(context, victims) {
         Some(reaper) => format!("{text}; {reaper}"),
@@ -60,18 +67,29 @@ fn killed(context: &Context<'_>, victims: &[&Victim]) -> String {
     }
 }
 
-/// Resident memory of the victims that are gone, bytes; `None` when some of it is not known, or when an mm may have been
-/// counted twice.
-fn memory_back(context: &Context<'_>, victims: &[&Victim]) -> Option<u64> {
+/// Resident memory that the victims gave back, bytes, and when the last of it was back; `None` when some of it is not
+/// known to be back, or its size is not. An mm that victims share is counted once.
+fn memory_back(context: &Context<'_>, victims: &[&Victim]) -> Option<(u64, u64)> {
     let mut pages: u64 = 0;
+    let mut last_ns: u64 = 0;
     for victim in victims.iter().filter(|victim| victim.why != VictimWhy::SharedMm) {
-        victim.exited_ns.or(victim.reaped.and_then(|reaped| reaped.finished_ns))?;
+        // A process may be seen exiting long before it lets go of its memory; only marked ones are seen doing that.
+        let released_ns = match victim.marked_ns {
+            Some(_) if context.info.releases_observed() => victim.released_ns,
+            _ => victim.exited_ns,
+        };
+        let reaped_ns = victim.reaped.and_then(|reaped| reaped.finished_ns);
+        let back_ns = match (released_ns, reaped_ns) {
+            (Some(released), Some(reaped)) => released.min(reaped),
+            (released, reaped) => released.or(reaped)?,
+        };
+        last_ns = last_ns.max(back_ns);
         let memory = victim.memory?;
         for part in [memory.rss_anon_pages?, memory.rss_file_pages?, memory.rss_shmem_pages?] {
             pages = pages.saturating_add(part);
         }
     }
-    (pages > 0).then(|| context.info.bytes(pages))
+    (pages > 0).then(|| (context.info.bytes(pages), last_ns))
 }
 
 fn reaper(context: &Context<'_>, victims: &[&Victim]) -> Option<String> {

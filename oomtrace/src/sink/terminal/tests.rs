@@ -6,6 +6,7 @@ use super::*;
 use crate::made_up::{self, CONTAINER, HALF_GIB, Pass, memory, scored, task};
 use crate::model::Observation;
 use crate::model::observation::{Candidate, Chosen, Score};
+use crate::model::session::Hook;
 
 fn shown(observations: &[Observation], options: Options) -> String {
     let info = made_up::info();
@@ -151,6 +152,42 @@ fn the_date_is_shown_first_and_when_it_changes() {
         heads,
         ["#1  2026-08-14 14:03:00.000 ", "#2  15:03:00.000  global OOM", "#3  2026-08-15 02:03:00.000 "]
     );
+}
+
+#[test]
+fn memory_is_back_only_when_it_was_let_go() {
+    let mut info = made_up::info();
+    info.hooks.push(Hook { target: "exit_oom_victim".into(), kind: "fentry".into(), missing: None });
+    // From Linux 6.16 on the release follows the exit.
+    let mut late = made_up::one_kill();
+    let exit = late.pop().expect("there is one");
+    let mut release = late.pop().expect("there is one");
+    if let Observation::Released(released) = &mut release {
+        released.at.boot_ns += 98 * made_up::MS;
+    }
+    late.push(exit);
+    let never = late.clone();
+    late.push(release);
+    let outcome = |observations: &[Observation]| {
+        let mut out = Vec::new();
+        let mut sink = Terminal::new(&mut out, Options { width: 900, color: false, verbose: false });
+        sink.start(&info).expect("memory takes everything");
+        for episode in made_up::assemble(&info, observations) {
+            sink.episode(&episode).expect("memory takes everything");
+        }
+        let text = String::from_utf8(out).expect("text is UTF-8");
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("outcome"));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(
+        outcome(&made_up::one_kill()),
+        "killed after 0.2 ms, gone after 9.1 ms, 413.3M back; the reaper was not needed"
+    );
+    assert_eq!(
+        outcome(&late),
+        "killed after 0.2 ms, gone after 9.1 ms, 413.3M back after 107 ms; the reaper was not needed"
+    );
+    assert_eq!(outcome(&never), "killed after 0.2 ms, gone after 9.1 ms; the reaper was not needed");
 }
 
 #[test]

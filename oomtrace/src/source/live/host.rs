@@ -39,7 +39,8 @@ pub fn describe(capture: Capture) -> SessionInfo {
         machine: text(uname.machine()),
         boot_id: read("/proc/sys/kernel/random/boot_id"),
         page_size: u32::try_from(rustix::param::page_size()).unwrap_or(4096),
-        cpus: std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok()),
+        // Not `available_parallelism()`, which is what this process may use.
+        cpus: read("/sys/devices/system/cpu/online").and_then(|list| cpus_in(&list)),
         ram_bytes: Some(memory.totalram * unit),
         swap_bytes: Some(memory.totalswap * unit),
         started_unix_ns: Some(unix_ns),
@@ -52,6 +53,15 @@ pub fn describe(capture: Capture) -> SessionInfo {
         cgroup_version: cgroup_version(),
         rss_counters_percpu: capture.rss_counters_percpu,
     }
+}
+
+/// How many CPUs a list such as `0-3,5` has; `None` when it is not such a list.
+fn cpus_in(list: &str) -> Option<u32> {
+    list.trim().split(',').try_fold(0u32, |sum, range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
+    })
 }
 
 /// Boot clock, ns, suspend included.
@@ -110,4 +120,19 @@ fn cgroup_version() -> Option<u8> {
         }
     }
     Path::new("/sys/fs/cgroup/memory").is_dir().then_some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cpus_in;
+
+    #[test]
+    fn lists_of_cpus() {
+        for (list, cpus) in [("0", 1), ("0-3,5", 5), ("0-3,8-11\n", 8), ("0,2,4", 3)] {
+            assert_eq!(cpus_in(list), Some(cpus), "{list}");
+        }
+        for list in ["", ",", "0-", "3-0", "a", "0-4294967295", "0-4294967294,0"] {
+            assert_eq!(cpus_in(list), None, "{list}");
+        }
+    }
 }
