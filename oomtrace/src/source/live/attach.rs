@@ -69,6 +69,9 @@ impl Attaching<'_> {
         if hook.function == SCORER {
             self.split_copies_of_the_scorer();
         }
+        if hook.not_under_oom_lock && self.by_kprobe(hook).is_ok() {
+            return Ok(());
+        }
         let by_fentry = match flavour {
             Flavour::Kprobe => None,
             Flavour::Fentry | Flavour::Auto => Some(self.by_fentry(hook)),

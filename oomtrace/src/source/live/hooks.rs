@@ -15,12 +15,16 @@ pub struct FunctionHook {
     pub kretprobe: bool,
     /// Without it there is nothing to show.
     pub required: bool,
+    /// A kprobe in both flavours, where there are kprobes. Where the kernel can preempt an fentry program, a second task that
+    /// runs the same one on that CPU is passed over; kprobes are not preempted. Hooks inside of an episode need not care: one
+    /// task at a time is there.
+    pub not_under_oom_lock: bool,
 }
 
 /// Hooks on functions, in the order of attaching: what opens an episode comes last, so that an episode is only begun
 /// once everything that fills it is there.
 pub const FUNCTIONS: [FunctionHook; 7] = [
-    hook("exit_oom_victim", Entry, false),
+    FunctionHook { not_under_oom_lock: true, ..hook("exit_oom_victim", Entry, false) },
     hook("mark_oom_victim", Entry, false),
     hook("__oom_kill_process", Entry, false),
     hook("oom_kill_process", Entry, true),
@@ -32,6 +36,7 @@ pub const FUNCTIONS: [FunctionHook; 7] = [
         kprobe: true,
         kretprobe: true,
         required: true,
+        not_under_oom_lock: false,
     },
     hook("oom_badness", Return, false),
     hook("out_of_memory", Both, true),
@@ -50,7 +55,15 @@ use At::{Both, Entry, Return};
 const fn hook(function: &'static str, at: At, required: bool) -> FunctionHook {
     let entry = matches!(at, Entry | Both);
     let exit = matches!(at, Return | Both);
-    FunctionHook { function, fentry: entry, fexit: exit, kprobe: entry, kretprobe: exit, required }
+    FunctionHook {
+        function,
+        fentry: entry,
+        fexit: exit,
+        kprobe: entry,
+        kretprobe: exit,
+        required,
+        not_under_oom_lock: false,
+    }
 }
 
 /// A tracepoint; its program is `<event>_tracepoint`.
