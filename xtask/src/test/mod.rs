@@ -2,12 +2,14 @@
 //!
 //! - [`cargo`]: style, lints, and everything that `cargo test` runs
 //! - the committed eBPF object against a fresh build
+//! - [`host`]: what oomtrace says on this machine's own kernel
 //! - [`guests`]: real OOMs on real kernels, listed in [`matrix`]
 //!
 //! What cannot run is counted as skipped, with its reason ([`report`]).
 
 mod cargo;
 mod guests;
+mod host;
 mod matrix;
 mod report;
 
@@ -45,6 +47,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if filter.is_none_or(|filter| OBJECT.contains(filter)) {
         object(&report);
     }
+    host::refusal(&report, filter);
     if !args.no_vm {
         guests::run(&report, &matrix::entries(&args.kernel), args.jobs, filter);
     }
