@@ -2,7 +2,7 @@
 //!
 //! - [`cargo`]: style, lints, and everything that `cargo test` runs
 //! - the committed eBPF object against a fresh build
-//! - [`host`]: what oomtrace says on this machine's own kernel
+//! - [`host`]: what oomtrace finds and says on this machine's own kernel
 //! - [`guests`]: real OOMs on real kernels, listed in [`matrix`]
 //!
 //! What cannot run is counted as skipped, with its reason ([`report`]).
@@ -47,7 +47,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     if filter.is_none_or(|filter| OBJECT.contains(filter)) {
         object(&report);
     }
-    host::refusal(&report, filter);
+    host::run(&report, filter);
     if !args.no_vm {
         guests::run(&report, &matrix::entries(&args.kernel), args.jobs, filter);
     }

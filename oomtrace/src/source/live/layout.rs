@@ -150,35 +150,3 @@ fn rss_stat(types: &Types, layout: &mut Layout) -> Option<bool> {
     layout.mm_rss_shmem = start + shmem * size;
     Some(percpu)
 }
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::{VMLINUX_BTF, read};
-
-    /// Offsets that have been the same on every kernel from 5.10 to 7.3 (`docs/kernel-notes.md`).
-    #[test]
-    fn the_running_kernels_btf_gives_offsets() {
-        if !Path::new(VMLINUX_BTF).exists() {
-            println!("skipped: this machine's kernel has no BTF");
-            return;
-        }
-        let kernel = read(Path::new(VMLINUX_BTF), &["out_of_memory", "no_such_function"]).unwrap();
-        let layout = kernel.layout;
-        assert_eq!(layout.oc_memcg, 16);
-        assert_eq!(layout.oc_gfp_mask, 24);
-        assert_eq!(layout.oc_order, 28);
-        assert_eq!(layout.oc_totalpages, 32);
-        assert_eq!(layout.oc_chosen, 40);
-        assert_eq!(layout.oc_chosen_points, 48);
-        assert_eq!(layout.oc_constraint, 56);
-        assert_eq!(layout.signal_live, 4);
-        assert_eq!(layout.signal_thread_head, 16);
-        assert_eq!(layout.kn_name, 16);
-        assert_eq!(layout.kn_parent, 8);
-        assert_eq!(layout.memcg_css, 0);
-        assert!(layout.mm_rss_anon > layout.mm_rss_file && layout.mm_rss_shmem > layout.mm_swapents);
-        assert_eq!(kernel.functions, ["out_of_memory"]);
-    }
-}
