@@ -115,7 +115,8 @@ impl Assembler {
     /// [`Clock`](crate::model::observation::Clock) at that time.
     #[must_use]
     pub fn next_deadline_ns(&self) -> Option<u64> {
-        self.open.iter().map(|open| open.due_ns(self.machine)).min()
+        let under_way = self.under_way_since();
+        self.open.iter().map(|open| due_ns(open, self.machine, under_way)).min()
     }
 
     /// `out_of_memory()` was entered.
@@ -179,10 +180,11 @@ impl Assembler {
 
     /// Takes out what is finished, or has waited long enough, at `now`; not the pass `speaking` if it has not returned.
     fn expire(&mut self, now: u64, speaking: Option<u64>, finished: &mut Vec<Episode>) {
-        let due_ns = |open: &Open| open.due_ns(self.machine);
+        let under_way = self.under_way_since();
+        let machine = self.machine;
         let is_due = |open: &Open| {
             let goes_on = open.outcome.is_none() && speaking == Some(open.id);
-            due_ns(open) <= now && !goes_on
+            due_ns(open, machine, under_way) <= now && !goes_on
         };
         if !self.open.iter().any(is_due) {
             return;
@@ -190,12 +192,29 @@ impl Assembler {
         let (mut due, waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.open).into_iter().partition(is_due);
         self.open = waiting;
-        due.sort_by_key(|open| (due_ns(open), open.id));
+        due.sort_by_key(|open| (open.due_ns(machine), open.id));
         finished.extend(due.into_iter().map(|open| self.build(open)));
+    }
+
+    /// When the pass that has not returned yet was entered, ns since boot; `None` when there is none.
+    fn under_way_since(&self) -> Option<u64> {
+        self.open.iter().filter(|open| open.outcome.is_none()).map(|open| open.entered_ns).min()
     }
 
     fn build(&mut self, open: Open) -> Episode {
         let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
         build::episode(open, outcome, &mut self.cgroups, self.machine)
+    }
+}
+
+/// When an unfinished episode gives up waiting. A pass that is under way and was entered before then may be a scan that waits
+/// for one of its victims: it has to return first.
+fn due_ns(open: &Open, machine: Machine, under_way: Option<u64>) -> u64 {
+    let due_ns = open.due_ns(machine);
+    match under_way {
+        Some(entered_ns) if open.outcome.is_some() && entered_ns <= due_ns => {
+            due_ns.saturating_add(open::PASS_DEADLINE_NS)
+        }
+        _ => due_ns,
     }
 }

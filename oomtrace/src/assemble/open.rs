@@ -13,6 +13,9 @@ pub(super) const EXIT_DEADLINE_NS: u64 = 5_000_000_000;
 /// How long a pass without a return is waited for after its last observation, ns. Long, because between choice and kill
 /// the kernel prints its table of tasks, which takes minutes on a slow serial console. The next pass ends it anyway.
 const SILENCE_DEADLINE_NS: u64 = 600_000_000_000;
+/// How long an episode that is finished otherwise waits for a pass that was entered before, ns: it may turn out to belong to
+/// it. A pass takes as long as the kernel's report takes to print, which is not worth waiting for here.
+pub(super) const PASS_DEADLINE_NS: u64 = 5_000_000_000;
 /// How long a fruitless search waits for the next repeat of itself, ns.
 const REPEAT_GRACE_NS: u64 = 1_000_000_000;
 /// How long a fruitless search collects repeats in all, ns.
@@ -38,6 +41,8 @@ pub(super) struct Open {
     pub(super) folded: Folded,
     /// Losses of passes folded into this one, and records dropped here.
     pub(super) more_lost: Lost,
+    /// When it was entered, or what was first seen of it.
+    pub(super) entered_ns: u64,
     last_seen_ns: u64,
 }
 
@@ -55,6 +60,7 @@ impl Open {
             outcome: None,
             folded: Folded::default(),
             more_lost: Lost::default(),
+            entered_ns: at.boot_ns,
             last_seen_ns: at.boot_ns,
         }
     }

@@ -11,6 +11,7 @@ use crate::model::session::Hook;
 use crate::model::{Name, Observation, SessionInfo};
 
 use super::Assembler;
+use super::open::PASS_DEADLINE_NS;
 
 fn only(observations: &[Observation]) -> Episode {
     let episodes = assemble(&info(), observations);
@@ -543,4 +544,43 @@ proptest! {
         let observations: Vec<Observation> = picks.iter().map(|pick| pick.get(&all).clone()).collect();
         prop_assert_eq!(assemble(&info(), &observations), assemble(&info(), &observations));
     }
+}
+
+/// A kill whose victim exits while another pass, which waits for it, is still scanning: as seen on 6.1.
+fn exit_during_a_waiting_pass() -> (Vec<Observation>, Vec<Observation>) {
+    let victim = scored(task(5, "hog", 0, CONTAINER), memory(100, 0), HALF_GIB);
+    let kill = Pass::memcg(1, 10, victim.task.clone(), HALF_GIB).scan(vec![victim.clone()]);
+    let kill = kill.choose(&victim).kill(&victim).close(Chosen::Task, true).exit(5, 8);
+    let waiting = Pass::memcg(2, 15, task(7, "waiter", 0, CONTAINER), HALF_GIB);
+    let waiting = waiting.close_as(|closed| {
+        closed.at.boot_ns = START + 20 * MS;
+        closed.chosen = Some(Chosen::Aborted);
+        closed.blocker = Some(5);
+    });
+    let mut waiting = waiting.observations;
+    let closed = waiting.pop().into_iter().collect();
+    let mut all = kill.observations;
+    let exits = all.split_off(all.len() - 2);
+    all.extend(waiting);
+    all.extend(exits);
+    (all, closed)
+}
+
+#[test]
+fn a_pass_under_way_when_the_victim_exits_is_waited_for() {
+    let (mut all, closed) = exit_during_a_waiting_pass();
+    all.extend(closed);
+    let episode = only(&all);
+    assert_eq!((episode.id, episode.outcome, episode.folded.aborted_scans), (1, Outcome::Killed, 1));
+}
+
+#[test]
+fn a_pass_that_never_returns_does_not_hold_a_kill_back_for_ever() {
+    let (all, _) = exit_during_a_waiting_pass();
+    let mut assembler = Assembler::new(&info());
+    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
+    let deadline = assembler.next_deadline_ns().expect("one is waiting");
+    assert!(deadline <= START + 20 * MS + PASS_DEADLINE_NS);
+    let finished = assembler.push(&Observation::Clock(Clock { boot_ns: deadline }));
+    assert_eq!(finished.iter().map(|episode| episode.id).collect::<Vec<_>>(), [1]);
 }

@@ -103,13 +103,13 @@ fn attempt(name: &'static str, flavour: Flavour, btf: Option<PathBuf>) -> Tried 
             });
             Tried { name, works: true, reason: None, hooks: hooks.collect() }
         }
-        Err(error) => Tried { name, works: false, reason: Some(error.to_string()), hooks: Vec::new() },
+        Err(error) => Tried { name, works: false, reason: Some(error.reason()), hooks: Vec::new() },
     }
 }
 
 fn privileges() -> Check {
     match support::privileges() {
-        Ok(()) => Check { name: "privileges", ok: true, detail: "eBPF programs can be loaded".into() },
+        Ok(()) => Check { name: "privileges", ok: true, detail: "this process has the capabilities".into() },
         Err(error) => Check { name: "privileges", ok: false, detail: error.to_string() },
     }
 }

@@ -18,8 +18,10 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     let _crowd = crowd(&cgroup, 50)?;
     let mut hog = waiting_hog(&cgroup)?;
     let totalpages = cgroup.limit_above_usage(4 * MIB)? / PAGE_BYTES;
-    let (mut reader, _) = Launch::guest("read-scores")?.start_ready()?;
+    // The readers come after the probes and go before them: an emulated machine with two CPUs now and then crashes when a
+    // function's first instruction is patched while the other CPU runs it without a pause.
     let watch = stage.watch(&[])?;
+    let (mut reader, _) = Launch::guest("read-scores")?.start_ready()?;
 
     let before = reads(&mut reader, 0)?;
     let quiet = reads(&mut reader, before + READS)?;
@@ -30,6 +32,7 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     watch.await_episode("among the reads", |episode| episode.is_of(cgroup.path()))?;
     hog.wait()?;
     reads(&mut reader, quiet + READS)?;
+    drop(reader);
     let lines = watch.end_json(0)?;
 
     let episode = only_episode(&lines)?;

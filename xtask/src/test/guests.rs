@@ -80,14 +80,39 @@ fn filter_for<'a>(name: &str, filter: Option<&'a str>) -> Option<Option<&'a str>
     }
 }
 
-/// Boots one guest and takes its results.
+/// Runs one guest's tests. A guest whose kernel crashes is booted once more, and that is said: emulated machines with two CPUs
+/// now and then crash while kernel code is patched, which attaching does. A crash that is oomtrace's comes again.
 fn run_one(report: &Report, entry: &Entry, programs: &Programs, filter: Option<&str>) -> Result<()> {
+    if boot_one(report, entry, programs, filter, true)? == Ended::Crashed {
+        println!("retrying {}: its kernel crashed, results so far do not count", entry.name());
+        boot_one(report, entry, programs, filter, false)?;
+    }
+    Ok(())
+}
+
+/// How a guest ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// With results, which have been counted.
+    Counted,
+    /// With a crash of its kernel, and nothing was counted.
+    Crashed,
+}
+
+/// Boots one guest and takes its results, unless its kernel crashed and `again` allows for another try.
+fn boot_one(
+    report: &Report,
+    entry: &Entry,
+    programs: &Programs,
+    filter: Option<&str>,
+    again: bool,
+) -> Result<Ended> {
     let name = entry.name();
     let kernel = match kernels::get(&entry.kernel) {
         Ok(kernel) => kernel,
         Err(error) => {
             report.add(&name, Verdict::Skipped(format!("{error:#}")), "");
-            return Ok(());
+            return Ok(Ended::Counted);
         }
     };
     let folder = workspace::vm_logs().join("test").join(name.replace('/', "-"));
@@ -121,6 +146,10 @@ fn run_one(report: &Report, entry: &Entry, programs: &Programs, filter: Option<&
     let run = guest.run(programs, &command)?;
     let mut lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
     lines.end();
+    if again && lines.done.is_none() && crashed(&run.console_log) {
+        show_tails(&[run.console_log.as_path()]);
+        return Ok(Ended::Crashed);
+    }
     for (test, verdict) in &lines.results {
         report.count(&format!("{name}/{test}"), verdict.clone());
     }
@@ -134,7 +163,12 @@ fn run_one(report: &Report, entry: &Entry, programs: &Programs, filter: Option<&
         outcome.boot.map_or_else(|| "never booted".to_owned(), |boot| format!("booted in {}", seconds(boot)));
     let starts = if run.starts > 1 { format!(", {} starts", run.starts) } else { String::new() };
     println!("ended    {name}: {boot}, {} in all{starts}", seconds(outcome.total));
-    Ok(())
+    Ok(Ended::Counted)
+}
+
+/// Whether a guest's console tells of a crash of its kernel. Global OOMs without anybody to kill are no part of the tests.
+fn crashed(console: &Path) -> bool {
+    fs::read(console).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Kernel panic - not syncing"))
 }
 
 /// The ends of logs, for a guest that died.

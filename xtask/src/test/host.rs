@@ -13,7 +13,7 @@ use super::report::{Report, Verdict};
 use crate::{run, workspace};
 
 /// How every message that goes with exit code 3 ends: with what to do.
-const ADVICE: [&str; 4] = ["`oomtrace doctor` shows more", "setcap", "--btf", "boot with lockdown"];
+const ADVICE: [&str; 4] = ["`oomtrace doctor` shows", "setcap", "--btf", "boot with lockdown"];
 
 /// A test: what came of it, or why it could not be told.
 type Test = fn() -> Result<Verdict>;

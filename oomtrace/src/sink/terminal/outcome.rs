@@ -67,7 +67,7 @@ fn killed(context: &Context<'_>, victims: &[&Victim]) -> String {
     }
 }
 
-/// Resident memory that the victims gave back, bytes, and when the last of it was back; `None` when some of it is not
+/// Anonymous memory that the victims gave back, bytes: file and shmem pages may be others' too, and stay. And when the last of it was back; `None` when some of it is not
 /// known to be back, or its size is not. An mm that victims share is counted once.
 fn memory_back(context: &Context<'_>, victims: &[&Victim]) -> Option<(u64, u64)> {
     let mut pages: u64 = 0;
@@ -84,10 +84,7 @@ fn memory_back(context: &Context<'_>, victims: &[&Victim]) -> Option<(u64, u64)>
             (released, reaped) => released.or(reaped)?,
         };
         last_ns = last_ns.max(back_ns);
-        let memory = victim.memory?;
-        for part in [memory.rss_anon_pages?, memory.rss_file_pages?, memory.rss_shmem_pages?] {
-            pages = pages.saturating_add(part);
-        }
+        pages = pages.saturating_add(victim.memory?.rss_anon_pages?);
     }
     (pages > 0).then(|| (context.info.bytes(pages), last_ns))
 }

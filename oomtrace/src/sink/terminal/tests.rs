@@ -71,7 +71,7 @@ fn why_by_memory() {
     let tasks = vec![rival(10, 0, 1000, HALF_GIB), rival(11, 0, 50_000, HALF_GIB)];
     assert_eq!(
         contest(tasks, 1, HALF_GIB),
-        "highest by 49,123 points (191.9M), all of it memory; with oom_score_adj -375 or less p[10] would have died instead"
+        "highest by 49,123 points (191.9M), all of it memory; had p[11] had oom_score_adj -375 or less, p[10] would have died instead"
     );
 }
 
@@ -81,7 +81,7 @@ fn why_by_adjustment_against_memory() {
     assert_eq!(
         contest(tasks, 1, HALF_GIB),
         "highest by 68,777 points (268.7M), with 191.9M less memory: oom_score_adj 900 against 0; \
-         with oom_score_adj 374 or less p[10] would have died instead"
+         had p[11] had oom_score_adj 374 or less, p[10] would have died instead"
     );
 }
 
@@ -91,7 +91,7 @@ fn why_by_memory_against_adjustment() {
     assert_eq!(
         contest(tasks, 1, HALF_GIB),
         "highest by 36,023 points (140.7M), 191.9M more memory outweighing oom_score_adj 0 against 100; \
-         with oom_score_adj -275 or less p[10] would have died instead"
+         had p[11] had oom_score_adj -275 or less, p[10] would have died instead"
     );
 }
 
@@ -101,14 +101,14 @@ fn a_tie_would_have_gone_to_the_later_one() {
     assert_eq!(
         contest(twins(), 1, HALF_GIB),
         "tie with p[10] at 1,010 points: the kernel takes the one it looks at last; \
-         with oom_score_adj -1 or less p[10] would have died instead"
+         had p[11] had oom_score_adj -1 or less, p[10] would have died instead"
     );
     // One step of the adjustment is 131 pages: the earlier one dies at a tie only if the other one comes later.
     let mut apart = twins();
     apart[1].score = Score::Points(1010 + 131);
-    assert!(contest(apart.clone(), 1, HALF_GIB).contains("with oom_score_adj -2 or less"));
+    assert!(contest(apart.clone(), 1, HALF_GIB).contains("had oom_score_adj -2 or less"));
     apart.swap(0, 1);
-    assert!(contest(apart, 0, HALF_GIB).contains("with oom_score_adj -1 or less"));
+    assert!(contest(apart, 0, HALF_GIB).contains("had oom_score_adj -1 or less"));
 }
 
 #[test]
@@ -181,11 +181,11 @@ fn memory_is_back_only_when_it_was_let_go() {
     };
     assert_eq!(
         outcome(&made_up::one_kill()),
-        "killed after 0.2 ms, gone after 9.1 ms, 413.3M back; the reaper was not needed"
+        "killed after 0.2 ms, gone after 9.1 ms, 411.2M back; the reaper was not needed"
     );
     assert_eq!(
         outcome(&late),
-        "killed after 0.2 ms, gone after 9.1 ms, 413.3M back after 107 ms; the reaper was not needed"
+        "killed after 0.2 ms, gone after 9.1 ms, 411.2M back after 107 ms; the reaper was not needed"
     );
     assert_eq!(outcome(&never), "killed after 0.2 ms, gone after 9.1 ms; the reaper was not needed");
 }

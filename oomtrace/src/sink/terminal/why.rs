@@ -128,7 +128,9 @@ fn made_of(context: &Context<'_>, chosen: &RankedCandidate, runner_up: &RankedCa
 
 /// What setting of the chosen one's adjustment would have killed the runner-up instead.
 fn turned(context: &Context<'_>, chosen: &RankedCandidate, runner_up: &RankedCandidate) -> Option<String> {
-    if !context.known_formula() {
+    // Who dies of the same kill (a group, a shared mm) would not have died instead.
+    let dies_too = context.episode.victims.iter().any(|victim| victim.task.pid == runner_up.task.pid);
+    if !context.known_formula() || dies_too {
         return None;
     }
     let total = context.episode.totalpages?;
@@ -146,7 +148,8 @@ fn turned(context: &Context<'_>, chosen: &RankedCandidate, runner_up: &RankedCan
     let name = words::task(&runner_up.task);
     Some(match badness::highest_adj_within(memory, limit, total) {
         Some(spared) if spared < adj => {
-            format!("with oom_score_adj {spared} or less {name} would have died instead")
+            let own = words::task(&chosen.task);
+            format!("had {own} had oom_score_adj {spared} or less, {name} would have died instead")
         }
         Some(_) => return None,
         None => "only oom_score_adj -1000 would have spared it".to_owned(),

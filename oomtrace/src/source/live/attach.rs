@@ -83,7 +83,6 @@ impl Attaching<'_> {
                 return Err(LiveError::Attach {
                     target: hook.function.to_owned(),
                     flavour: "fentry",
-                    other: "kprobe",
                     reason,
                 });
             }
@@ -95,7 +94,6 @@ impl Attaching<'_> {
             Err(more) if hook.required => Err(LiveError::Attach {
                 target: hook.function.to_owned(),
                 flavour: "kprobe",
-                other: "fentry",
                 reason: format!("{reason}{more}"),
             }),
             Err(more) => {

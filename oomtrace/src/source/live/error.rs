@@ -61,14 +61,12 @@ pub enum LiveError {
         kprobe: String,
     },
     /// A hook that nothing works without.
-    #[error("cannot attach to {target} by {flavour}: {reason}; try --attach {other}")]
+    #[error("cannot attach to {target} by {flavour}: {reason}; `oomtrace doctor` shows what works here")]
     Attach {
         /// Function or tracepoint.
         target: String,
         /// Flavour asked for.
         flavour: &'static str,
-        /// The other one.
-        other: &'static str,
         /// What the kernel said.
         reason: String,
     },
