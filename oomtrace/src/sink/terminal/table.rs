@@ -131,17 +131,41 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
     let mut line =
         line(context, &candidate.task, candidate.memory, unknown, [share, points, mark], victim.is_some());
     // The parts do not add up to the kernel's points, which are exact: the counters could only be read approximately.
-    if candidate.explained.is_some_and(|explained| explained.difference != 0) {
-        for cell in &mut line.cells[APPROXIMATE] {
-            cell.insert(0, '~');
-        }
+    let approximate = match candidate.explained {
+        Some(explained) => explained.difference != 0,
+        None => approximate(context),
+    };
+    if approximate && candidate.memory.is_some() {
+        mark_approximate(&mut line);
     }
     line
 }
 
 fn victim_line(context: &Context<'_>, victim: &Victim) -> Line {
     let mark = victim_word(victim.why).to_owned();
-    line(context, &victim.task, victim.memory, "?", ["-".to_owned(), "-".to_owned(), mark], true)
+    let mut line =
+        line(context, &victim.task, victim.memory, "?", ["-".to_owned(), "-".to_owned(), mark], true);
+    if victim.memory.is_some() && approximate(context) {
+        mark_approximate(&mut line);
+    }
+    line
+}
+
+/// Whether counters that nothing can be held against are approximate: those of others in this scan are; or, when there are no
+/// others, they are per-CPU counters, of which only the shared part can be read.
+fn approximate(context: &Context<'_>) -> bool {
+    let mut explained =
+        context.episode.candidates.iter().filter_map(|candidate| candidate.explained).peekable();
+    match explained.peek() {
+        None => context.info.rss_counters_percpu,
+        Some(_) => explained.any(|explained| explained.difference != 0),
+    }
+}
+
+fn mark_approximate(line: &mut Line) {
+    for cell in &mut line.cells[APPROXIMATE] {
+        cell.insert(0, '~');
+    }
 }
 
 fn victim_word(why: VictimWhy) -> &'static str {
