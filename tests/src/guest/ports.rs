@@ -13,7 +13,7 @@
 //! ready                            init runs
 //! exit <code>                      the command ended; 128 + n for signal n
 //! file <mode> <length> <path>      mode in octal, path below /out in hexadecimal
-//! sum <digest>                     after a file's bytes: their FNV-1a, 64 bits, in hexadecimal
+//! sum <digest>                     after a file's bytes: their CRC-32C in hexadecimal
 //! end                              nothing follows
 //! failed <words>                   init could not do its work
 //! ```
@@ -94,7 +94,7 @@ impl Control {
         self.say(&format!("file {mode:o} {length} {hex}"))?;
         let mut reader = BufReader::new(file).take(length);
         let mut left = length;
-        let mut sum = Fnv::default();
+        let mut sum = 0;
         let mut buffer = vec![0; 1 << 16];
         while left > 0 {
             let mut count =
@@ -103,32 +103,15 @@ impl Control {
                 count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                 buffer[..count].fill(0);
             }
-            sum.add(&buffer[..count]);
+            sum = crc32c::crc32c_append(sum, &buffer[..count]);
             self.0.write_all(&buffer[..count]).context("cannot send a file to the host")?;
             left -= count as u64;
         }
-        self.say(&format!("sum {:016x}", sum.0))
+        self.say(&format!("sum {sum:08x}"))
     }
 
     /// Waits until the host has every byte.
     pub(super) fn drain(&self) -> Result<()> {
         drain(self.0.get_ref())
-    }
-}
-
-/// FNV-1a: enough to notice a lost byte.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
     }
 }

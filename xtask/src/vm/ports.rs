@@ -72,7 +72,7 @@ fn receive(port: &mut impl BufRead, header: &str, out: Option<&Path>) -> Result<
     let mode = u32::from_str_radix(mode, 8).with_context(|| format!("`{mode}` is no file mode"))?;
     let length: u64 = length.parse().with_context(|| format!("`{length}` is no length"))?;
     let name = decode_path(name)?;
-    let mut sum = Fnv::default();
+    let mut sum = 0;
     let mut left = length;
     let mut target: Box<dyn Write> = match out {
         Some(out) => {
@@ -92,14 +92,14 @@ fn receive(port: &mut impl BufRead, header: &str, out: Option<&Path>) -> Result<
             bail!("the guest fell silent {left} bytes before the end of {}", name.display());
         }
         let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        sum.add(&bytes[..count]);
+        sum = crc32c::crc32c_append(sum, &bytes[..count]);
         target.write_all(&bytes[..count]).with_context(|| format!("cannot write {}", name.display()))?;
         port.consume(count);
         left -= count as u64;
     }
     let mut line = String::new();
     port.read_line(&mut line)?;
-    let expected = format!("sum {:016x}", sum.0);
+    let expected = format!("sum {sum:08x}");
     if line.trim_end() != expected {
         bail!("{} arrived damaged: `{}`, not `{expected}`", name.display(), line.trim_end());
     }
@@ -121,23 +121,6 @@ fn decode_path(hex: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// FNV-1a: enough to notice a lost byte.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,9 +128,9 @@ mod tests {
     #[test]
     fn files_and_the_exit_code_arrive() {
         let out = tempfile::tempdir().expect("a folder");
-        let mut sum = Fnv::default();
-        sum.add(b"a\nb");
-        let text = format!("noise\nready\nexit 3\nfile 644 3 612f62\na\nbsum {:016x}\nend\n", sum.0);
+        let mut sum = 0;
+        sum = crc32c::crc32c_append(sum, b"a\nb");
+        let text = format!("noise\nready\nexit 3\nfile 644 3 612f62\na\nbsum {sum:08x}\nend\n");
         let mut ready = false;
         // The three bytes of the file hold a line end, which must not be taken for a message's.
         let report = listen(text.as_bytes(), Some(out.path()), || ready = true);
