@@ -1,6 +1,6 @@
 //! The finished episode: paths resolved, candidates ranked, victims told with what else is known of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::badness;
 use crate::model::Name;
@@ -8,6 +8,7 @@ use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidat
 use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
 
 use super::Machine;
+use super::adjustments::Adjustments;
 use super::cgroups::CgroupTable;
 use super::fold;
 use super::open::Open;
@@ -19,12 +20,28 @@ use super::{outcome as rules, victims::Victims};
 const ALLOCATING_TASK: &[u8] = b"oom_kill_allocating_task";
 
 /// Turns what was seen into an episode.
-pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &mut CgroupTable, machine: Machine) -> Episode {
+pub(super) fn episode(
+    open: Open,
+    outcome: Outcome,
+    cgroups: &mut CgroupTable,
+    adjustments: &Adjustments,
+    machine: Machine,
+) -> Episode {
     let lost = open.lost();
     let scope = rules::scope(&open);
     let constraint = rules::constraint(&open);
     let Open {
-        id, opened, mut levels, mut candidates, choice, kill_message, victims, closed, folded, ..
+        id,
+        opened,
+        mut levels,
+        mut evidence,
+        mut candidates,
+        choice,
+        kill_message,
+        victims,
+        closed,
+        folded,
+        ..
     } = open;
     let mut paths = Paths { cgroups, seen: HashMap::new() };
 
@@ -49,6 +66,12 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &mut CgroupTable, m
     ranked.sort_by_key(|c| rank::key(c.verdict, c.score, c.scan_index));
 
     levels.sort_by_key(|level| level.level);
+    evidence.sort();
+    let until_ns =
+        choice.as_ref().map(|c| c.at).or(closed.as_ref().map(|c| c.at)).map_or(u64::MAX, |at| at.boot_ns);
+    let tasks = ranked.iter().map(|c| &c.task).chain(victims.iter().map(|v| &v.task));
+    let tids: HashSet<i32> = tasks.flat_map(|task| [task.pid, task.tid]).collect();
+    let adj_changes = adjustments.of(&tids, until_ns);
     let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
     let (chosen_points, choice_message) = choice.map_or((None, None), |c| (c.chosen_points, c.message));
     Episode {
@@ -72,6 +95,13 @@ pub(super) fn episode(open: Open, outcome: Outcome, cgroups: &mut CgroupTable, m
         scan_ns,
         folded,
         scorer_silent,
+        stack: evidence.stack,
+        situation: evidence.situation,
+        nodes: evidence.nodes,
+        zones: evidence.zones,
+        memcg_stat: evidence.memcg_stat,
+        oom_group: evidence.oom_group.and_then(|group| paths.of(group.cgroup)),
+        adj_changes,
         lost,
     }
 }
@@ -82,15 +112,7 @@ fn memcg(levels: Vec<MemcgLevel>, limiting: Option<u64>, paths: &mut Paths<'_>) 
     if let Some(cgroup) = limiting
         && levels.first().is_none_or(|level| level.level != 0)
     {
-        chain.push(MemcgLimit {
-            path: paths.of(cgroup),
-            limiting: true,
-            usage_pages: None,
-            max_pages: None,
-            high_pages: None,
-            swap_usage_pages: None,
-            swap_max_pages: None,
-        });
+        chain.push(MemcgLimit { path: paths.of(cgroup), limiting: true, ..MemcgLimit::default() });
     }
     chain.extend(levels.into_iter().map(|level| MemcgLimit {
         path: paths.of(level.cgroup),
@@ -100,6 +122,13 @@ fn memcg(levels: Vec<MemcgLevel>, limiting: Option<u64>, paths: &mut Paths<'_>) 
         high_pages: level.high_pages,
         swap_usage_pages: level.swap_usage_pages,
         swap_max_pages: level.swap_max_pages,
+        failcnt: level.failcnt,
+        swap_failcnt: level.swap_failcnt,
+        min_pages: level.min_pages,
+        low_pages: level.low_pages,
+        oom_kills: level.oom_kills,
+        oom_group: level.oom_group,
+        kmem_usage_pages: level.kmem_usage_pages,
     }));
     chain
 }

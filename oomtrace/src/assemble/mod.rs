@@ -10,10 +10,14 @@
 //! - [`fold`]: which passes are counted on another episode instead of being episodes themselves;
 //! - [`rank`]: verdicts and the order of candidates;
 //! - [`build`]: the finished [`Episode`];
+//! - [`evidence`]: the situation around the choice;
+//! - [`adjustments`]: who was adjusted before;
 //! - [`cgroups`]: paths from cgroup nodes.
 
+mod adjustments;
 mod build;
 mod cgroups;
+mod evidence;
 mod fold;
 mod open;
 mod outcome;
@@ -27,6 +31,7 @@ use crate::model::episode::{Episode, Outcome};
 use crate::model::observation::{Exited, Opened, Reaper};
 use crate::model::{Observation, SessionInfo, gfp};
 
+use adjustments::Adjustments;
 use cgroups::CgroupTable;
 use open::Open;
 
@@ -53,6 +58,7 @@ struct Machine {
 pub struct Assembler {
     machine: Machine,
     cgroups: CgroupTable,
+    adjustments: Adjustments,
     /// In order of entry. At most one, the last, has not returned yet: the kernel holds `oom_lock`.
     open: Vec<Open>,
     /// Highest episode number seen: records of lower ones that are not open any more come too late.
@@ -69,7 +75,13 @@ impl Assembler {
             known_formula: info.kernel_release.as_deref().is_some_and(badness::applies_to),
             releases_observed: info.releases_observed(),
         };
-        Self { machine, cgroups: CgroupTable::default(), open: Vec::new(), newest: 0 }
+        Self {
+            machine,
+            cgroups: CgroupTable::default(),
+            adjustments: Adjustments::default(),
+            open: Vec::new(),
+            newest: 0,
+        }
     }
 
     /// Takes the next observation; returns the episodes that are finished by it, in order of completion.
@@ -88,12 +100,19 @@ impl Assembler {
             Observation::Released(released) => self.left(released, Open::released),
             Observation::Reaper(reaper) => self.reap(reaper),
             Observation::Clock(_) => {}
+            Observation::AdjUpdated(update) => self.adjustments.learn(update),
             Observation::MemcgLevel(_)
             | Observation::Candidates(_)
             | Observation::Choice(_)
             | Observation::Kill(_)
             | Observation::Signal(_)
             | Observation::Marked(_)
+            | Observation::Stack(_)
+            | Observation::Situation(_)
+            | Observation::NodeMemory(_)
+            | Observation::ZoneMemory(_)
+            | Observation::MemcgStat(_)
+            | Observation::OomGroup(_)
             | Observation::Closed(_) => self.within(observation, &mut finished),
         }
         if let Some(now) = observation.boot_ns() {
@@ -203,7 +222,7 @@ impl Assembler {
 
     fn build(&mut self, open: Open) -> Episode {
         let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
-        build::episode(open, outcome, &mut self.cgroups, self.machine)
+        build::episode(open, outcome, &mut self.cgroups, &self.adjustments, self.machine)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::model::observation::{Candidate, Choice, Closed, Lost, MemcgLevel, Ope
 use crate::model::{Name, Observation};
 
 use super::Machine;
+use super::evidence::Evidence;
 use super::victims::Victims;
 
 /// How long after the return of `out_of_memory()` the ends of its victims, and the releases of their memory, are waited
@@ -29,6 +30,7 @@ pub(super) struct Open {
     pub(super) id: u64,
     pub(super) opened: Option<Opened>,
     pub(super) levels: Vec<MemcgLevel>,
+    pub(super) evidence: Evidence,
     /// With the position in the scan.
     pub(super) candidates: Vec<(u32, Candidate)>,
     pub(super) choice: Option<Choice>,
@@ -52,6 +54,7 @@ impl Open {
             id: at.episode,
             opened: None,
             levels: Vec::new(),
+            evidence: Evidence::default(),
             candidates: Vec::new(),
             choice: None,
             kill_message: None,
@@ -92,7 +95,14 @@ impl Open {
                 self.victims.mark(marked, chosen.into_iter().chain(trigger));
             }
             Observation::Closed(closed) => self.closed = Some(closed.clone()),
-            Observation::Opened(_)
+            Observation::Stack(_)
+            | Observation::Situation(_)
+            | Observation::NodeMemory(_)
+            | Observation::ZoneMemory(_)
+            | Observation::MemcgStat(_)
+            | Observation::OomGroup(_) => self.evidence.see(observation),
+            Observation::AdjUpdated(_)
+            | Observation::Opened(_)
             | Observation::Cgroup(_)
             | Observation::Reaper(_)
             | Observation::Exited(_)

@@ -175,7 +175,13 @@ impl Victims {
                 reaped.finished_ns = None;
                 reaped.skipped = false;
             }
-            ReaperStage::Finish => entry.reaped.get_or_insert_default().finished_ns = ns,
+            ReaperStage::Finish => {
+                let reaped = entry.reaped.get_or_insert_default();
+                reaped.finished_ns = ns;
+                // It may try more than once: before the first, after the last.
+                reaped.before = reaped.before.or(reaper.before);
+                reaped.after = reaper.after.or(reaped.after);
+            }
             ReaperStage::Skip => {
                 let reaped = entry.reaped.get_or_insert_default();
                 reaped.skipped = reaped.started_ns.is_none();

@@ -149,7 +149,12 @@ async fn drive(
     }
     lost.add(Lost { missed_runs, ..live.losses.counted() });
     lost.rejected = lost.rejected.saturating_add(live.ring.rejected());
-    Ok(pipeline.finish(Some(SessionEnd { boot_ns: host::boot_ns(), lost, completed: None })))
+    Ok(pipeline.finish(Some(SessionEnd {
+        boot_ns: host::boot_ns(),
+        lost,
+        completed: None,
+        vmstat_oom_kills: None,
+    })))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

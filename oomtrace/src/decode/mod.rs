@@ -122,7 +122,6 @@ fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
         gfp_mask: if gfp_known { Some(fields.u32(offset_of!(wire::Opened, gfp_mask))?) } else { None },
         order: known_i32(fields.i32(offset_of!(wire::Opened, order))?),
         memcg: if memcg == 0 { None } else { Some(cgroup_id(memcg)) },
-        stack: Vec::new(),
     }))
 }
 
@@ -166,6 +165,7 @@ fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<
         high_pages: limit(offset_of!(wire::MemcgLevel, high))?,
         swap_usage_pages: pages(offset_of!(wire::MemcgLevel, swap_usage))?,
         swap_max_pages: limit(offset_of!(wire::MemcgLevel, swap_max))?,
+        ..MemcgLevel::default()
     }))
 }
 
@@ -213,7 +213,13 @@ fn reaper_stage(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeErr
             return Err(DecodeError::Value { kind: kind::REAPER, field: "stage", value: u64::from(other) });
         }
     };
-    Ok(Observation::Reaper(Reaper { at, stage, tid: fields.i32(offset_of!(wire::Reaper, tid))? }))
+    Ok(Observation::Reaper(Reaper {
+        at,
+        stage,
+        tid: fields.i32(offset_of!(wire::Reaper, tid))?,
+        before: None,
+        after: None,
+    }))
 }
 
 fn closed(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {

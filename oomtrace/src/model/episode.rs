@@ -2,6 +2,7 @@
 //!
 //! This is what sinks print. Numbers are raw (pages, bytes, nanoseconds); turning them into words is a sink's business.
 
+use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, Situation, Stack, ZoneMemory};
 use super::name::Name;
 use super::observation::{Constraint, Lost, Memory, Score, TaskFlags};
 
@@ -52,6 +53,21 @@ pub struct Episode {
     pub folded: Folded,
     /// The choice was made, the scan was seen, and the scorer's probe never fired: no points are known.
     pub scorer_silent: bool,
+    /// The trigger's call path; `None` when not captured.
+    pub stack: Option<Stack>,
+    /// CPU, settings, swap and node masks at the choice; `None` when not captured, as for passes that chose nobody.
+    pub situation: Option<Situation>,
+    /// Counters of the NUMA nodes at the choice, in order of their numbers; empty when not captured.
+    pub nodes: Vec<NodeMemory>,
+    /// Zones at the choice, in order of node and position; empty when not captured.
+    pub zones: Vec<ZoneMemory>,
+    /// Counters of the limiting memcg at the kill.
+    pub memcg_stat: Option<MemcgStat>,
+    /// Path of the cgroup that was killed as a whole (`memory.oom.group`); `None` when it was not a group kill, or the path
+    /// is not known.
+    pub oom_group: Option<Name>,
+    /// Changes of `oom_score_adj` of candidates and victims seen since the capture began, oldest first.
+    pub adj_changes: Vec<AdjUpdated>,
     /// What was lost.
     pub lost: Lost,
 }
@@ -102,7 +118,7 @@ pub struct Person {
 }
 
 /// One level of the limiter chain.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MemcgLimit {
     /// Path from the root of the hierarchy.
     pub path: Option<Name>,
@@ -118,6 +134,20 @@ pub struct MemcgLimit {
     pub swap_usage_pages: Option<u64>,
     /// Swap limit (v1: memory+swap), pages.
     pub swap_max_pages: Option<u64>,
+    /// How often usage met the limit.
+    pub failcnt: Option<u64>,
+    /// How often swap usage (v1: memory+swap) met its limit.
+    pub swap_failcnt: Option<u64>,
+    /// `memory.min`, pages.
+    pub min_pages: Option<u64>,
+    /// `memory.low`, pages.
+    pub low_pages: Option<u64>,
+    /// Kills that `memory.events` had counted here and below on entry.
+    pub oom_kills: Option<u64>,
+    /// `memory.oom.group`.
+    pub oom_group: Option<bool>,
+    /// cgroup v1: kernel memory, pages.
+    pub kmem_usage_pages: Option<u64>,
 }
 
 /// A candidate with its verdict.
@@ -240,6 +270,10 @@ pub struct Reaped {
     pub finished_ns: Option<u64>,
     /// Skipped: somebody else had freed the memory.
     pub skipped: bool,
+    /// Its memory before; `None` when not captured.
+    pub before: Option<Memory>,
+    /// What was left.
+    pub after: Option<Memory>,
 }
 
 /// Passes through `out_of_memory()` folded into another one.

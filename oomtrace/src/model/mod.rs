@@ -3,6 +3,7 @@
 //! Pure data: no I/O, no clock, no terminal. Depends on no other folder of the crate.
 
 pub mod episode;
+pub mod evidence;
 pub mod gfp;
 pub mod name;
 pub mod observation;

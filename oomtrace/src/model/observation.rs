@@ -9,6 +9,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, OomGroup, Situation, Stack, ZoneMemory};
 use super::name::Name;
 
 /// One fact.
@@ -39,6 +40,20 @@ pub enum Observation {
     Released(Exited),
     /// `out_of_memory()` returned.
     Closed(Closed),
+    /// The trigger's call path.
+    Stack(Stack),
+    /// CPU, settings, swap and node masks at the choice.
+    Situation(Situation),
+    /// Counters of one NUMA node at the choice.
+    NodeMemory(NodeMemory),
+    /// One zone at the choice.
+    ZoneMemory(ZoneMemory),
+    /// Counters of the limiting memcg at the kill.
+    MemcgStat(MemcgStat),
+    /// A whole cgroup is going to be killed.
+    OomGroup(OomGroup),
+    /// Somebody's `oom_score_adj` was written, at any time.
+    AdjUpdated(AdjUpdated),
     /// The source's clock moved on while an episode was unfinished. Sources send these so that deadlines are part of the
     /// recording and replay closes an episode exactly where live capture did.
     Clock(Clock),
@@ -68,6 +83,13 @@ impl Observation {
             Self::Reaper(o) => Some(o.at),
             Self::Exited(o) | Self::Released(o) => Some(o.at),
             Self::Closed(o) => Some(o.at),
+            Self::Stack(o) => Some(o.at),
+            Self::Situation(o) => Some(o.at),
+            Self::NodeMemory(o) => Some(o.at),
+            Self::ZoneMemory(o) => Some(o.at),
+            Self::MemcgStat(o) => Some(o.at),
+            Self::OomGroup(o) => Some(o.at),
+            Self::AdjUpdated(o) => Some(o.at),
             Self::Cgroup(_) | Self::Clock(_) => None,
         }
     }
@@ -105,10 +127,7 @@ pub struct Opened {
     /// could not be read.
     #[n(4)]
     pub memcg: Option<u64>,
-    /// Kernel return addresses of the trigger, innermost first; empty when not captured.
-    #[n(5)]
-    #[cbor(default)]
-    pub stack: Vec<u64>,
+    // Key 5 was reserved for addresses and has never been written: see [`Stack`].
 }
 
 /// Who a task is. Sizes and scores are in [`Candidate`].
@@ -154,7 +173,7 @@ pub struct CgroupNode {
 }
 
 /// One level of the chain from the limiting memcg up to the root.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 #[cbor(map)]
 pub struct MemcgLevel {
     /// When.
@@ -181,6 +200,27 @@ pub struct MemcgLevel {
     /// `swap.max` (cgroup v1: memory+swap limit), pages; `None` when there is none.
     #[n(7)]
     pub swap_max_pages: Option<u64>,
+    /// `memory.failcnt`: how often usage met the limit.
+    #[n(8)]
+    pub failcnt: Option<u64>,
+    /// `swap.failcnt` (cgroup v1: memory+swap).
+    #[n(9)]
+    pub swap_failcnt: Option<u64>,
+    /// `memory.min`, pages.
+    #[n(10)]
+    pub min_pages: Option<u64>,
+    /// `memory.low`, pages.
+    #[n(11)]
+    pub low_pages: Option<u64>,
+    /// `memory_events[MEMCG_OOM_KILL]` on entry: kills that `memory.events` counts here and below.
+    #[n(12)]
+    pub oom_kills: Option<u64>,
+    /// `memory.oom.group`.
+    #[n(13)]
+    pub oom_group: Option<bool>,
+    /// cgroup v1: `kmem.usage`, pages.
+    #[n(14)]
+    pub kmem_usage_pages: Option<u64>,
 }
 
 /// A run of candidates of one episode.
@@ -399,6 +439,12 @@ pub struct Reaper {
     /// Thread id of the marked thread.
     #[n(2)]
     pub tid: i32,
+    /// At the end: its memory before the reaper began.
+    #[n(3)]
+    pub before: Option<Memory>,
+    /// At the end: what is left.
+    #[n(4)]
+    pub after: Option<Memory>,
 }
 
 /// Stages of `oom_reaper`.

@@ -73,6 +73,24 @@ pub struct SessionInfo {
     #[n(19)]
     #[cbor(default)]
     pub rss_counters_percpu: bool,
+    /// Names of `enum node_stat_item`, in its order.
+    #[n(20)]
+    #[cbor(default)]
+    pub node_stat_items: Vec<String>,
+    /// Names of `enum zone_stat_item`, in its order.
+    #[n(21)]
+    #[cbor(default)]
+    pub zone_stat_items: Vec<String>,
+    /// Enumerators of the counters that a `MemcgStat` has, in its order.
+    #[n(22)]
+    #[cbor(default)]
+    pub memcg_stat_items: Vec<String>,
+    /// `oom_kill` of `/proc/vmstat` once the probes were attached.
+    #[n(23)]
+    pub vmstat_oom_kills: Option<u64>,
+    /// `/proc/sys/kernel/tainted` at start.
+    #[n(24)]
+    pub tainted: Option<u64>,
 }
 
 impl SessionInfo {
@@ -191,4 +209,7 @@ pub struct SessionEnd {
     /// was shown as far as it was known.
     #[n(2)]
     pub completed: Option<u64>,
+    /// `oom_kill` of `/proc/vmstat` when the probes were taken away.
+    #[n(3)]
+    pub vmstat_oom_kills: Option<u64>,
 }

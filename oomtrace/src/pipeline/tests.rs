@@ -104,6 +104,13 @@ fn stamp_mut(observation: &mut Observation) -> Option<&mut crate::model::observa
         Observation::Reaper(o) => Some(&mut o.at),
         Observation::Exited(o) | Observation::Released(o) => Some(&mut o.at),
         Observation::Closed(o) => Some(&mut o.at),
+        Observation::Stack(o) => Some(&mut o.at),
+        Observation::Situation(o) => Some(&mut o.at),
+        Observation::NodeMemory(o) => Some(&mut o.at),
+        Observation::ZoneMemory(o) => Some(&mut o.at),
+        Observation::MemcgStat(o) => Some(&mut o.at),
+        Observation::OomGroup(o) => Some(&mut o.at),
+        Observation::AdjUpdated(o) => Some(&mut o.at),
         Observation::Cgroup(_) | Observation::Clock(_) => None,
     }
 }

@@ -5,6 +5,7 @@
 //! | version | since | change |
 //! |---|---|---|
 //! | 1.0 | 0.1.0 | first |
+//! | 1.1 | 0.2.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use crate::model::{Observation, SessionEnd, SessionInfo};
 /// the control-Z stops `type` on one system; all three tell text tools that this is not text.
 pub const MAGIC: [u8; 8] = *b"\x89OOM\r\n\x1a\n";
 /// The version that this program writes.
-pub const VERSION: Version = Version { major: Major(1), minor: Minor(0) };
+pub const VERSION: Version = Version { major: Major(1), minor: Minor(1) };
 /// Bytes of the file's header: magic, version, checksum.
 pub const HEADER_LEN: usize = 16;
 /// Bytes of a frame's header: length, kind, flags.
@@ -83,6 +84,20 @@ pub mod kind {
     pub const CLOSED: u16 = 27;
     /// `Observation::Clock`.
     pub const CLOCK: u16 = 28;
+    /// `Observation::Stack`.
+    pub const STACK: u16 = 29;
+    /// `Observation::Situation`.
+    pub const SITUATION: u16 = 30;
+    /// `Observation::NodeMemory`.
+    pub const NODE_MEMORY: u16 = 31;
+    /// `Observation::ZoneMemory`.
+    pub const ZONE_MEMORY: u16 = 32;
+    /// `Observation::MemcgStat`.
+    pub const MEMCG_STAT: u16 = 33;
+    /// `Observation::OomGroup`.
+    pub const OOM_GROUP: u16 = 34;
+    /// `Observation::AdjUpdated`.
+    pub const ADJ_UPDATED: u16 = 35;
 }
 
 /// What a frame holds.
@@ -184,6 +199,13 @@ fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
             Observation::Released(o) => put(out, kind::RELEASED, o),
             Observation::Closed(o) => put(out, kind::CLOSED, o),
             Observation::Clock(o) => put(out, kind::CLOCK, o),
+            Observation::Stack(o) => put(out, kind::STACK, o),
+            Observation::Situation(o) => put(out, kind::SITUATION, o),
+            Observation::NodeMemory(o) => put(out, kind::NODE_MEMORY, o),
+            Observation::ZoneMemory(o) => put(out, kind::ZONE_MEMORY, o),
+            Observation::MemcgStat(o) => put(out, kind::MEMCG_STAT, o),
+            Observation::OomGroup(o) => put(out, kind::OOM_GROUP, o),
+            Observation::AdjUpdated(o) => put(out, kind::ADJ_UPDATED, o),
         },
     }
 }
@@ -213,6 +235,13 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::RELEASED => get(payload).map(|o| Frame::Observation(Observation::Released(o))),
         kind::CLOSED => get(payload).map(|o| Frame::Observation(Observation::Closed(o))),
         kind::CLOCK => get(payload).map(|o| Frame::Observation(Observation::Clock(o))),
+        kind::STACK => get(payload).map(|o| Frame::Observation(Observation::Stack(o))),
+        kind::SITUATION => get(payload).map(|o| Frame::Observation(Observation::Situation(o))),
+        kind::NODE_MEMORY => get(payload).map(|o| Frame::Observation(Observation::NodeMemory(o))),
+        kind::ZONE_MEMORY => get(payload).map(|o| Frame::Observation(Observation::ZoneMemory(o))),
+        kind::MEMCG_STAT => get(payload).map(|o| Frame::Observation(Observation::MemcgStat(o))),
+        kind::OOM_GROUP => get(payload).map(|o| Frame::Observation(Observation::OomGroup(o))),
+        kind::ADJ_UPDATED => get(payload).map(|o| Frame::Observation(Observation::AdjUpdated(o))),
         _ => return Ok(None),
     };
     frame.map(Some).map_err(|source| PayloadError { kind, source })

@@ -64,6 +64,11 @@ pub fn info() -> SessionInfo {
         ],
         cgroup_version: Some(2),
         rss_counters_percpu: true,
+        node_stat_items: Vec::new(),
+        zone_stat_items: Vec::new(),
+        memcg_stat_items: Vec::new(),
+        vmstat_oom_kills: None,
+        tainted: None,
     }
 }
 
@@ -151,6 +156,7 @@ impl Pass {
                 high_pages: None,
                 swap_usage_pages: usage.map(|_| 0),
                 swap_max_pages: None,
+                ..MemcgLevel::default()
             })
         };
         pass.observations.extend([
@@ -184,7 +190,6 @@ impl Pass {
             gfp_mask: Some(gfp_mask),
             order: Some(order),
             memcg,
-            stack: Vec::new(),
         };
         Self {
             observations: vec![Observation::Opened(opened)],
@@ -303,7 +308,7 @@ impl Pass {
     pub fn reaper(mut self, stage: ReaperStage, tid: i32, after_ms: u64) -> Self {
         self.now = self.now.max(self.entered + after_ms * MS);
         let at = Stamp { episode: 0, ..self.stamp() };
-        self.observations.push(Observation::Reaper(Reaper { at, stage, tid }));
+        self.observations.push(Observation::Reaper(Reaper { at, stage, tid, before: None, after: None }));
         self
     }
 
@@ -551,7 +556,7 @@ pub fn end(observations: &[Observation]) -> SessionEnd {
             lost.add(closed.lost);
         }
     }
-    SessionEnd { boot_ns: START + 200_000 * MS, lost, completed: None }
+    SessionEnd { boot_ns: START + 200_000 * MS, lost, completed: None, vmstat_oom_kills: None }
 }
 
 /// All episodes of a session.

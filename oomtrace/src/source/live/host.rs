@@ -52,6 +52,11 @@ pub fn describe(capture: Capture) -> SessionInfo {
         gfp_flags: tracefs::root().map(|root| gfp::table(&root)).unwrap_or_default(),
         cgroup_version: cgroup_version(),
         rss_counters_percpu: capture.rss_counters_percpu,
+        node_stat_items: Vec::new(),
+        zone_stat_items: Vec::new(),
+        memcg_stat_items: Vec::new(),
+        vmstat_oom_kills: None,
+        tainted: None,
     }
 }
 
