@@ -2,8 +2,12 @@
 //!
 //! Covers `oom_badness()` of Linux 5.9 and later. Pure arithmetic: no clock, no I/O, no panics on any input.
 
+mod select;
+
 use crate::model::episode::Explained;
 use crate::model::observation::Memory;
+
+pub use select::choose;
 
 /// Whether this formula is the one of the kernel with that release (`uname -r`): 5.9 and later.
 #[must_use]
