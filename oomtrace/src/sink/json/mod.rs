@@ -1,8 +1,10 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod episode;
+mod explain;
 mod session;
 
+pub use explain::explanation;
 pub(crate) use session::LostJson;
 
 use std::io::{self, Write};

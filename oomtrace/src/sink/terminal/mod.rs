@@ -3,8 +3,10 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
+//! - [`explain`]: one episode explained at length;
 //! - [`headline`], [`limits`], [`table`], [`outcome`], [`why`]: the parts of an episode.
 
+mod explain;
 mod headline;
 mod limits;
 mod outcome;
@@ -17,7 +19,8 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
-    pub(crate) use super::words::{date_time, grouped, losses, size};
+    pub(crate) use super::explain::{assumption, doubt};
+    pub(crate) use super::words::{date_time, grouped, losses, size, task};
 }
 
 use std::io::{self, Write};
@@ -27,6 +30,7 @@ use crate::model::episode::{Episode, Verdict};
 use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
+pub use explain::explanation;
 use page::Page;
 
 /// How to show it.
