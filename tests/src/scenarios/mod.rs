@@ -19,6 +19,7 @@ mod nested_limits;
 mod no_phantoms;
 mod none_killable;
 mod oracle_agrees;
+mod random;
 mod refusals;
 mod replay_identical;
 mod ring_too_small;
@@ -39,6 +40,8 @@ use crate::harness::stage::Stage;
 pub enum Group {
     /// Always.
     Core,
+    /// Always, in guests of their own: many cases made from seeds, which take their time. `--seed` runs one of them again.
+    Seeded,
     /// When asked for: prints figures, proves nothing.
     Measure,
 }
@@ -84,6 +87,7 @@ pub const SCENARIOS: &[Scenario] = &[
     once("bad_files", bad_files::run),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),
+    Scenario { name: "random", group: Group::Seeded, per_flavour: true, run: random::run },
     Scenario { name: "measure", group: Group::Measure, per_flavour: true, run: measure::run },
 ];
 
