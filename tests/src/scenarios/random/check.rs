@@ -7,11 +7,11 @@ use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::spec::{Spec, Trigger};
 use crate::harness::compare::{self, Basis};
 use crate::harness::view::{Candidate, Episode};
 use crate::harness::watch::Lines;
 use crate::oracle::report::{Report, Reports};
+use crate::scenarios::play::spec::{Spec, Trigger};
 
 /// Counters that the points are made of: three kinds of resident pages, and swap entries.
 const COUNTERS: i64 = 4;
@@ -73,7 +73,7 @@ pub(super) fn case(
         Trigger::Sysrq => &mut tally.sysrq,
         Trigger::Machine => &mut tally.machine,
         Trigger::Lower { .. } => &mut tally.lowered,
-        Trigger::Grow { .. } => &mut tally.grown,
+        Trigger::Grow { .. } | Trigger::Meet { .. } => &mut tally.grown,
     }) += 1;
     Ok(())
 }

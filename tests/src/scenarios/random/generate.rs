@@ -2,19 +2,26 @@
 
 use fastrand::Rng;
 
-use super::spec::{Habit, Member, Node, Spec, SwapUse, Trigger};
+use crate::scenarios::play::spec::{Habit, Member, Node, Spec, SwapUse, Trigger};
 
 /// A limit that no case meets, KiB.
 const ROOMY_KB: std::ops::Range<u64> = 400 * 1024..800 * 1024;
+
+/// At least so much more than there is room for is asked for, KiB: what CPUs have taken from a limit in advance and not used, up to 64
+/// pages each, is given back before anybody is killed.
+const BEYOND_KB: u64 = 1024;
+
+/// How many seeds there are to a case that takes the whole machine's memory, which takes its time.
+const MACHINE_ONE_IN: u64 = 17;
 
 /// The case of a seed.
 pub(super) fn generate(seed: u64) -> Spec {
     let mut rng = Rng::with_seed(seed);
     let trigger = match rng.u8(0..100) {
+        _ if seed % MACHINE_ONE_IN == 0 => Trigger::Machine,
         0..36 => Trigger::Lower { node: 0, excess_kb: 0 },
-        36..66 => Trigger::Grow { node: 0, room_kb: 0 },
-        66..94 => Trigger::Sysrq,
-        _ => Trigger::Machine,
+        36..68 => Trigger::Grow { node: 0, room_kb: 0 },
+        _ => Trigger::Sysrq,
     };
     let mut spec = Spec {
         seed,
@@ -65,9 +72,9 @@ fn nodes(rng: &mut Rng) -> Vec<Node> {
 fn aim(spec: &mut Spec, rng: &mut Rng) {
     let at = rng.usize(0..spec.nodes.len());
     match &mut spec.trigger {
-        Trigger::Lower { node, excess_kb } => (*node, *excess_kb) = (at, rng.u64(128..1024)),
+        Trigger::Lower { node, excess_kb } => (*node, *excess_kb) = (at, rng.u64(BEYOND_KB..2 * BEYOND_KB)),
         Trigger::Grow { node, room_kb } => (*node, *room_kb) = (at, rng.u64(256..4096)),
-        Trigger::Sysrq | Trigger::Machine => (),
+        Trigger::Sysrq | Trigger::Machine | Trigger::Meet { .. } => (),
     }
 }
 
@@ -91,6 +98,7 @@ fn member(rng: &mut Rng, node: usize) -> Member {
             _ => Habit::Plain,
         },
         grow_kb: None,
+        absent: false,
     }
 }
 
@@ -127,9 +135,9 @@ fn tiny(spec: &mut Spec) {
     }
     spec.swap = None;
     match &mut spec.trigger {
-        Trigger::Lower { excess_kb, .. } => *excess_kb %= 64,
+        Trigger::Lower { excess_kb, .. } => *excess_kb = BEYOND_KB,
         Trigger::Grow { room_kb, .. } => *room_kb = *room_kb % 192 + 64,
-        Trigger::Sysrq | Trigger::Machine => (),
+        Trigger::Sysrq | Trigger::Machine | Trigger::Meet { .. } => (),
     }
 }
 
@@ -144,13 +152,13 @@ fn someone_to_kill(spec: &mut Spec, rng: &mut Rng) {
     let mut adjustment = adj(rng).max(-999);
     let grow_kb = match spec.trigger {
         Trigger::Grow { room_kb, .. } => {
-            Some(room_kb + spec.swap.map_or(0, |swap| swap.kb) + rng.u64(64..1024))
+            Some(room_kb + spec.swap.map_or(0, |swap| swap.kb) + rng.u64(BEYOND_KB..2 * BEYOND_KB))
         }
         Trigger::Machine => {
             adjustment = rng.i32(0..=1000);
             Some(8 * 1024 * 1024)
         }
-        Trigger::Lower { .. } | Trigger::Sysrq => None,
+        Trigger::Lower { .. } | Trigger::Sysrq | Trigger::Meet { .. } => None,
     };
     let mut killable = member(rng, node);
     killable.adj = adjustment;
@@ -159,8 +167,8 @@ fn someone_to_kill(spec: &mut Spec, rng: &mut Rng) {
         killable.habit = Habit::Plain;
     }
     if spec.firing().is_some() && grow_kb.is_none() {
-        // What is lowered away has to be there.
-        killable.anon_kb += 1024;
+        // What is lowered away or swapped out has to be there.
+        killable.anon_kb += 2 * BEYOND_KB + spec.swap.map_or(0, |swap| swap.kb);
     }
     let at = rng.usize(0..=spec.members.len());
     spec.members.insert(at, killable);
@@ -175,7 +183,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::generate;
-    use crate::scenarios::random::spec::Trigger;
+    use crate::scenarios::play::spec::Trigger;
 
     #[test]
     fn a_seed_is_a_case_and_every_case_can_be_played() {

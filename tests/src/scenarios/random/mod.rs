@@ -1,9 +1,7 @@
 //! OOMs made from seeds: whatever the mixture of processes, limits and triggers, the kernel's points are recomputed and the
 //! kernel's victim is the one that the formula names.
 //!
-//! - [`spec`]: what a case consists of, the same on every kernel;
-//! - [`generate`]: from a seed to a case;
-//! - [`stage`]: the case made real, and its OOM;
+//! - [`generate`]: from a seed to a case ([`super::play`] makes it real);
 //! - [`check`]: every kill of it against the kernel's report, and the count of what was compared.
 //!
 //! One watch runs over all cases of a flavour. `guest test --group seeded --filter random --seed N` runs one again; a failure prints
@@ -11,15 +9,13 @@
 
 mod check;
 mod generate;
-mod pace;
-pub(super) mod spec;
-pub(super) mod stage;
 
 use anyhow::{Context as _, Result, bail};
 
 use self::check::Tally;
-use self::pace::Pace;
-use self::stage::{Machine, Play};
+use super::play::pace::Pace;
+use super::play::spec::Spec;
+use super::play::stage::{Machine, Play};
 use crate::harness::stage::{Flavour, Stage};
 use crate::harness::watch::{Mark, Watch};
 use crate::oracle::kmsg::KernelLog;
@@ -71,7 +67,7 @@ fn first_seed(machine: &Machine) -> u64 {
 }
 
 fn case(
-    spec: &spec::Spec,
+    spec: &Spec,
     machine: &Machine,
     watch: &Watch,
     mark: &mut Mark,

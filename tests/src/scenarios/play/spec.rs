@@ -47,6 +47,8 @@ pub(in crate::scenarios) struct Member {
     pub(in crate::scenarios) habit: Habit,
     /// What it touches when told to; of one member at most.
     pub(in crate::scenarios) grow_kb: Option<u64>,
+    /// It is not there, though it keeps its place in the list.
+    pub(in crate::scenarios) absent: bool,
 }
 
 /// What is odd about a process; the words of the program `cast`.
@@ -83,6 +85,11 @@ pub(in crate::scenarios) enum Trigger {
         /// What is left below the limit when it begins.
         room_kb: u64,
     },
+    /// The growing member grows beyond a limit that the innermost cgroup has from the start.
+    Meet {
+        /// The limit.
+        limit_kb: u64,
+    },
 }
 
 /// Swap in use.
@@ -93,6 +100,11 @@ pub(in crate::scenarios) struct SwapUse {
 }
 
 impl Spec {
+    /// Name of its outermost cgroup.
+    pub(in crate::scenarios) fn name(&self) -> String {
+        format!("case{}", self.seed)
+    }
+
     /// Whether more may be killed than a few.
     pub(in crate::scenarios) fn many_kills(&self) -> bool {
         self.trigger == Trigger::Machine
@@ -102,6 +114,7 @@ impl Spec {
     pub(in crate::scenarios) fn firing(&self) -> Option<usize> {
         match self.trigger {
             Trigger::Lower { node, .. } | Trigger::Grow { node, .. } => Some(node),
+            Trigger::Meet { .. } => Some(self.nodes.len().saturating_sub(1)),
             Trigger::Sysrq | Trigger::Machine => None,
         }
     }
@@ -124,6 +137,11 @@ impl Spec {
         let is_parent = |at: usize| self.nodes.iter().any(|node| node.parent == Some(at));
         (0..self.nodes.len()).filter(|&at| !is_parent(at)).collect()
     }
+}
+
+/// The name that a process of a case has.
+pub(in crate::scenarios) fn comm(member: usize) -> String {
+    format!("m{member}")
 }
 
 impl Habit {

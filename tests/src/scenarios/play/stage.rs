@@ -1,8 +1,10 @@
 //! A case made real: its cgroups and processes, then its OOM.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail};
 
-use super::spec::{Member, Spec, Trigger};
+use super::spec::{Member, Spec, Trigger, comm};
 use crate::harness::PATIENCE;
 use crate::harness::cgroup::{Cgroup, Version};
 use crate::harness::process::{Launch, Running};
@@ -45,7 +47,7 @@ impl Machine {
 pub(in crate::scenarios) struct Play<'a> {
     spec: &'a Spec,
     cast: Running,
-    pids: Vec<i32>,
+    pids: BTreeMap<i32, usize>,
     cgroups: Vec<Cgroup>,
     /// KiB of swap that are used, when the machine has any.
     swap_kb: Option<u64>,
@@ -60,7 +62,7 @@ impl<'a> Play<'a> {
         for (at, node) in spec.nodes.iter().enumerate() {
             let cgroup = match node.parent.and_then(|parent| cgroups.get(parent)) {
                 Some(parent) => parent.child(&format!("n{at}"))?,
-                None => Cgroup::new("random")?,
+                None => Cgroup::new(&spec.name())?,
             };
             if let Some(kb) = node.roomy_limit_kb {
                 cgroup.write("memory.max", &(kb * 1024).to_string())?;
@@ -73,21 +75,26 @@ impl<'a> Play<'a> {
         if !spec.huge_pages {
             launch = launch.arg("--no-huge");
         }
-        for (at, member) in spec.members.iter().enumerate() {
+        for (at, member) in present(spec) {
             let cgroup = cgroups.get(member.node).context("a member is nowhere")?;
             launch = launch.arg(word(at, member, cgroup));
         }
         let (cast, pids) = launch.start_ready()?;
-        let pids: Vec<i32> = pids
+        let pids = pids
             .split(' ')
-            .map(|pid| pid.parse().context("a process id is no number"))
+            .zip(present(spec))
+            .map(|(pid, (at, _))| Ok((pid.parse().context("a process id is no number")?, at)))
             .collect::<Result<_>>()?;
         let ballast = if spec.trigger == Trigger::Machine { Some(ballast()?) } else { None };
-        Ok(Self { spec, cast, pids, cgroups, swap_kb, _ballast: ballast, _swap: swap })
+        let play = Self { spec, cast, pids, cgroups, swap_kb, _ballast: ballast, _swap: swap };
+        if let (Trigger::Meet { limit_kb }, Some(node)) = (spec.trigger, spec.firing()) {
+            play.limit(node, limit_kb * 1024, 0)?;
+        }
+        Ok(play)
     }
 
-    /// Process ids of the members, in their order.
-    pub(in crate::scenarios) fn pids(&self) -> &[i32] {
+    /// Process ids of the members, each with the member's place in the list.
+    pub(in crate::scenarios) fn pids(&self) -> &BTreeMap<i32, usize> {
         &self.pids
     }
 
@@ -111,11 +118,14 @@ impl<'a> Play<'a> {
                 self.grow()?;
                 counters::total_pages()
             }
+            Trigger::Meet { limit_kb } => {
+                self.grow()?;
+                Ok(limit_kb * 1024 / PAGE_BYTES)
+            }
             Trigger::Lower { node, excess_kb } => {
                 let usage: u64 = self.usage(node)?;
                 let swap = self.swap_kb.unwrap_or(0) * 1024;
-                let limit =
-                    usage.saturating_sub(swap + excess_kb * 1024).max(usage / 4) / PAGE_BYTES * PAGE_BYTES;
+                let limit = usage.saturating_sub(swap + excess_kb * 1024) / PAGE_BYTES * PAGE_BYTES;
                 // The write returns when the usage is below the limit, or nobody is left.
                 self.limit(node, limit, swap)
             }
@@ -139,8 +149,13 @@ impl<'a> Play<'a> {
         Ok(bytes / PAGE_BYTES)
     }
 
+    /// Lets the growing member begin.
+    pub(in crate::scenarios) fn go(&mut self) -> Result<()> {
+        self.cast.go()
+    }
+
     /// Lets the growing member grow until it has all it wants, or is dead.
-    fn grow(&mut self) -> Result<()> {
+    pub(in crate::scenarios) fn grow(&mut self) -> Result<()> {
         self.cast.go()?;
         let word = self.cast.line()?;
         if !matches!(word.as_str(), "grown" | "ended") {
@@ -175,11 +190,17 @@ impl Drop for Play<'_> {
     }
 }
 
+/// Those members that are there, each with its place in the list.
+fn present(spec: &Spec) -> impl Iterator<Item = (usize, &Member)> {
+    spec.members.iter().enumerate().filter(|(_, member)| !member.absent)
+}
+
 /// The word for `cast`.
 fn word(at: usize, member: &Member, cgroup: &Cgroup) -> String {
     let Member { adj, anon_kb, shmem_kb, file_kb, tables, threads, habit, .. } = member;
     let mut word = format!(
-        "name=m{at},cgroup={},adj={adj},anon={anon_kb},shmem={shmem_kb},file={file_kb},tables={tables},threads={threads},habit={}",
+        "name={},cgroup={},adj={adj},anon={anon_kb},shmem={shmem_kb},file={file_kb},tables={tables},threads={threads},habit={}",
+        comm(at),
         cgroup.directory().display(),
         habit.word()
     );

@@ -14,11 +14,11 @@ const FEW: usize = 4;
 
 /// When reports were made.
 #[derive(Debug, Default)]
-pub(super) struct Pace(VecDeque<Instant>);
+pub(in crate::scenarios) struct Pace(VecDeque<Instant>);
 
 impl Pace {
     /// Sleeps until another case can make its reports: all that the window holds when it may make `many`.
-    pub(super) fn wait_for_room(&mut self, many: bool) {
+    pub(in crate::scenarios) fn wait_for_room(&mut self, many: bool) {
         let wanted = if many { BURST } else { FEW };
         loop {
             let now = Instant::now();
@@ -30,7 +30,7 @@ impl Pace {
             match surplus.checked_sub(1).and_then(|last| self.0.get(last.min(self.0.len().saturating_sub(1))))
             {
                 Some(at) => {
-                    std::thread::sleep((WINDOW + Duration::from_millis(10)).saturating_sub(now - *at))
+                    std::thread::sleep((WINDOW + Duration::from_millis(10)).saturating_sub(now - *at));
                 }
                 None => return,
             }
@@ -38,7 +38,7 @@ impl Pace {
     }
 
     /// That many were made by now.
-    pub(super) fn reported(&mut self, count: usize) {
+    pub(in crate::scenarios) fn reported(&mut self, count: usize) {
         self.0.extend(std::iter::repeat_n(Instant::now(), count));
     }
 }
