@@ -116,7 +116,7 @@ fn settings() -> Settings {
 }
 
 /// The hierarchy that the memory controller is on: the unified one lists its controllers.
-fn cgroup_version() -> Option<u8> {
+pub(super) fn cgroup_version() -> Option<u8> {
     for unified in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
         if let Some(controllers) = read(&format!("{unified}/cgroup.controllers"))
             && controllers.split_whitespace().any(|name| name == "memory")
