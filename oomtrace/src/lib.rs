@@ -9,6 +9,7 @@ pub mod cli;
 pub mod decode;
 pub mod exit;
 pub mod filter;
+pub mod ledger;
 pub mod model;
 pub mod pipeline;
 pub mod session;
