@@ -1,6 +1,8 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod episode;
+mod evidence;
+mod memory;
 mod session;
 
 pub(crate) use session::LostJson;
