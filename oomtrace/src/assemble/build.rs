@@ -73,6 +73,7 @@ pub(super) fn episode(
     let tids: HashSet<i32> = tasks.flat_map(|task| [task.pid, task.tid]).collect();
     let adj_changes = adjustments.of(&tids, until_ns);
     let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
+    let chosen_ns = choice.as_ref().map(|choice| choice.at.boot_ns);
     let (chosen_points, choice_message) = choice.map_or((None, None), |c| (c.chosen_points, c.message));
     Episode {
         id,
@@ -89,6 +90,7 @@ pub(super) fn episode(
         candidates: ranked,
         evaluated,
         blocker,
+        chosen_ns,
         chosen_points,
         message: choice_message.or(kill_message),
         victims,

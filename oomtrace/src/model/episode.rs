@@ -39,6 +39,8 @@ pub struct Episode {
     /// Process id of the earlier victim, still dying, that an aborted scan waits for; `None` for other outcomes, and when
     /// it is not known.
     pub blocker: Option<i32>,
+    /// When the choice was made: entry of `oom_kill_process()`, nanoseconds since boot; `None` when nobody was chosen.
+    pub chosen_ns: Option<u64>,
     /// `oom_control.chosen_points`.
     pub chosen_points: Option<i64>,
     /// The kernel's message about the kill.
