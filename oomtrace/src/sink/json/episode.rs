@@ -6,7 +6,7 @@ use crate::badness;
 use crate::explain::timeline::freed_pages;
 use crate::model::cgroup_path::{self, Container, Owner};
 use crate::model::episode::{
-    Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim,
+    Cause, Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim,
     VictimWhy,
 };
 use crate::model::observation::{Constraint, Memory, TaskFlags};
@@ -158,6 +158,7 @@ struct ExplainedJson {
     points: i64,
     difference: i64,
     memory_pages: i64,
+    cause: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -382,10 +383,8 @@ fn candidate(candidate: &RankedCandidate, totalpages: Option<u64>) -> CandidateJ
         share: points.zip(totalpages).and_then(|(points, total)| badness::share(points, total)),
         memory: candidate.memory.into(),
         memory_exact: candidate.explained.map(|explained| explained.difference == 0),
-        explained: candidate.explained.map(|Explained { points, difference, memory_pages }| ExplainedJson {
-            points,
-            difference,
-            memory_pages,
+        explained: candidate.explained.map(|Explained { points, difference, memory_pages, cause }| {
+            ExplainedJson { points, difference, memory_pages, cause: cause.map(Cause::word) }
         }),
         exiting: candidate.flags.has(TaskFlags::EXITING),
         oom_victim: candidate.flags.has(TaskFlags::VICTIM),
