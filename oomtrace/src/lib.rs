@@ -8,6 +8,7 @@ pub mod badness;
 pub mod cli;
 pub mod decode;
 pub mod exit;
+pub mod explain;
 pub mod filter;
 pub mod ledger;
 pub mod model;

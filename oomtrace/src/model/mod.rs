@@ -2,10 +2,12 @@
 //!
 //! Pure data: no I/O, no clock, no terminal. Depends on no other folder of the crate.
 
+pub mod cgroup_path;
 pub mod episode;
 pub mod evidence;
 pub mod gfp;
 pub mod ledger;
+pub mod meminfo;
 pub mod name;
 pub mod observation;
 pub mod session;

@@ -108,6 +108,15 @@ impl SessionInfo {
         self.hooks.iter().any(|hook| hook.missing.is_none() && hook.target == "exit_oom_victim")
     }
 
+    /// Whether the captured kernel is of this version or later; `None` when it is not known.
+    #[must_use]
+    pub fn kernel_at_least(&self, major: u32, minor: u32) -> Option<bool> {
+        let mut numbers =
+            self.kernel_release.as_deref()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        let release = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some(release >= (major, minor))
+    }
+
     /// Bytes in `pages` pages of the captured machine.
     #[must_use]
     pub fn bytes(&self, pages: u64) -> u64 {

@@ -31,12 +31,13 @@ pub(super) struct Session<'a> {
     utc_offset_seconds: i32,
     cgroup_version: Option<u8>,
     rss_counters: &'static str,
+    tainted: Option<u64>,
     settings: SettingsJson,
     hooks: Vec<HookJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct SettingsJson {
+pub(super) struct SettingsJson {
     panic_on_oom: Option<i32>,
     oom_kill_allocating_task: Option<i32>,
     oom_dump_tasks: Option<i32>,
@@ -53,13 +54,6 @@ struct HookJson<'a> {
 
 impl<'a> From<&'a SessionInfo> for Session<'a> {
     fn from(info: &'a SessionInfo) -> Self {
-        let Settings {
-            panic_on_oom,
-            oom_kill_allocating_task,
-            oom_dump_tasks,
-            overcommit_memory,
-            swappiness,
-        } = info.settings;
         Self {
             r#type: "session",
             format: FORMAT,
@@ -80,15 +74,23 @@ impl<'a> From<&'a SessionInfo> for Session<'a> {
             utc_offset_seconds: info.utc_offset_seconds,
             cgroup_version: info.cgroup_version,
             rss_counters: if info.rss_counters_percpu { "percpu" } else { "shared" },
-            settings: SettingsJson {
-                panic_on_oom,
-                oom_kill_allocating_task,
-                oom_dump_tasks,
-                overcommit_memory,
-                swappiness,
-            },
+            tainted: info.tainted,
+            settings: info.settings.into(),
             hooks: info.hooks.iter().map(HookJson::from).collect(),
         }
+    }
+}
+
+impl From<Settings> for SettingsJson {
+    fn from(settings: Settings) -> Self {
+        let Settings {
+            panic_on_oom,
+            oom_kill_allocating_task,
+            oom_dump_tasks,
+            overcommit_memory,
+            swappiness,
+        } = settings;
+        Self { panic_on_oom, oom_kill_allocating_task, oom_dump_tasks, overcommit_memory, swappiness }
     }
 }
 
