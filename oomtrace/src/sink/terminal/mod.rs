@@ -6,6 +6,7 @@
 //! - [`headline`], [`limits`], [`table`], [`outcome`], [`why`]: the parts of an episode.
 
 mod headline;
+mod ledger;
 mod limits;
 mod outcome;
 mod page;
@@ -17,6 +18,7 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
+    pub(crate) use super::ledger::line as ledger;
     pub(crate) use super::words::{date_time, grouped, losses, size};
 }
 
@@ -140,6 +142,11 @@ impl<W: Write> Sink for Terminal<W> {
         } else {
             line.push_str("; nothing was lost");
             page.paragraph(&line, 4);
+        }
+        match ledger::line(&totals.ledger) {
+            Some(line) if totals.ledger.missed() == Some(0) => page.paragraph(&line, 4),
+            Some(line) => page.warning(&line, 4),
+            None => {}
         }
         self.write(page)
     }
