@@ -18,7 +18,7 @@ const MACHINE_ONE_IN: u64 = 17;
 pub(super) fn generate(seed: u64) -> Spec {
     let mut rng = Rng::with_seed(seed);
     let trigger = match rng.u8(0..100) {
-        _ if seed % MACHINE_ONE_IN == 0 => Trigger::Machine,
+        _ if seed.is_multiple_of(MACHINE_ONE_IN) => Trigger::Machine,
         0..36 => Trigger::Lower { node: 0, excess_kb: 0 },
         36..68 => Trigger::Grow { node: 0, room_kb: 0 },
         _ => Trigger::Sysrq,
