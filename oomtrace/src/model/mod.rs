@@ -6,12 +6,14 @@ pub mod cgroup_path;
 pub mod episode;
 pub mod evidence;
 pub mod gfp;
+pub mod ledger;
 pub mod meminfo;
 pub mod name;
 pub mod observation;
 pub mod session;
 
 pub use episode::Episode;
+pub use ledger::Ledger;
 pub use name::Name;
 pub use observation::Observation;
 pub use session::{SessionEnd, SessionInfo, SourceKind};

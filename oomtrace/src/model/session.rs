@@ -85,7 +85,7 @@ pub struct SessionInfo {
     #[n(22)]
     #[cbor(default)]
     pub memcg_stat_items: Vec<String>,
-    /// `oom_kill` of `/proc/vmstat` once the probes were attached.
+    /// `oom_kill` of `/proc/vmstat` at `started_boot_ns`, when the probes were attached.
     #[n(23)]
     pub vmstat_oom_kills: Option<u64>,
     /// `/proc/sys/kernel/tainted` at start.
@@ -207,7 +207,7 @@ pub struct GfpFlag {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct SessionEnd {
-    /// Boot clock when the capture ended, ns.
+    /// Boot clock when the capture ended, ns: just before the probes were taken away.
     #[n(0)]
     pub boot_ns: u64,
     /// Losses of the whole session, those of its episodes included.
@@ -218,7 +218,11 @@ pub struct SessionEnd {
     /// was shown as far as it was known.
     #[n(2)]
     pub completed: Option<u64>,
-    /// `oom_kill` of `/proc/vmstat` when the probes were taken away.
+    /// `oom_kill` of `/proc/vmstat` at `boot_ns`.
     #[n(3)]
     pub vmstat_oom_kills: Option<u64>,
+    /// Kills that the kernel counts and that the source saw after the observation that ended the capture (`--count`); they
+    /// are not recorded. `None`: none, or not counted.
+    #[n(4)]
+    pub kills_left: Option<u64>,
 }

@@ -562,7 +562,7 @@ pub fn end(observations: &[Observation]) -> SessionEnd {
             lost.add(closed.lost);
         }
     }
-    SessionEnd { boot_ns: START + 200_000 * MS, lost, completed: None, vmstat_oom_kills: None }
+    SessionEnd { boot_ns: START + 200_000 * MS, lost, completed: None, ..SessionEnd::default() }
 }
 
 /// All episodes of a session.

@@ -234,6 +234,10 @@ pub fn losses(json: &Value) -> Result<String> {
     let lost = need(json, "lost")?.as_object().context("lost is no object")?;
     let mut words = Vec::new();
     for (cause, count) in lost {
+        // Not counted by this kernel, or not for this line.
+        if count.is_null() && cause == "missed_runs" {
+            continue;
+        }
         let count = count.as_u64().with_context(|| format!("lost.{cause} is no number"))?;
         if count > 0 {
             words.push(format!("{cause} {count}"));
@@ -294,7 +298,8 @@ mod tests {
     #[test]
     fn losses_name_their_cause() {
         assert_eq!(losses(&json!({"lost": {"candidates": 3, "reads": 0}})).unwrap(), "candidates 3");
-        assert_eq!(losses(&json!({"lost": {"candidates": 0}})).unwrap(), "");
+        assert_eq!(losses(&json!({"lost": {"candidates": 0, "missed_runs": null}})).unwrap(), "");
+        assert!(losses(&json!({"lost": {"candidates": null}})).is_err());
         assert!(losses(&json!({})).is_err());
     }
 }

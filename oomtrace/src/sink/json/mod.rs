@@ -2,9 +2,11 @@
 
 mod episode;
 mod evidence;
+mod ledger;
 mod memory;
 mod session;
 
+pub(crate) use ledger::LedgerJson;
 pub(crate) use session::LostJson;
 
 use std::io::{self, Write};

@@ -7,6 +7,7 @@ use crate::model::observation::Lost;
 use crate::model::session::{Hook, Settings};
 use crate::sink::Totals;
 
+use super::ledger::LedgerJson;
 use super::{FORMAT, rfc3339};
 
 #[derive(Serialize)]
@@ -107,7 +108,7 @@ pub(crate) struct LostJson {
     victims: u64,
     rejected: u64,
     unclosed: u64,
-    missed_runs: u64,
+    missed_runs: Option<u64>,
 }
 
 impl From<Lost> for LostJson {
@@ -118,18 +119,19 @@ impl From<Lost> for LostJson {
 }
 
 #[derive(Serialize)]
-pub(super) struct End {
+pub(super) struct End<'a> {
     r#type: &'static str,
     complete: bool,
     episodes: u64,
     victims: u64,
     boot_ns: Option<u64>,
     lost: LostJson,
+    ledger: LedgerJson<'a>,
 }
 
-impl From<&Totals> for End {
-    fn from(totals: &Totals) -> Self {
-        let Totals { complete, episodes, victims, boot_ns, lost } = *totals;
-        Self { r#type: "end", complete, episodes, victims, boot_ns, lost: lost.into() }
+impl<'a> From<&'a Totals> for End<'a> {
+    fn from(totals: &'a Totals) -> Self {
+        let &Totals { complete, episodes, victims, boot_ns, lost, ref ledger } = totals;
+        Self { r#type: "end", complete, episodes, victims, boot_ns, lost: lost.into(), ledger: ledger.into() }
     }
 }

@@ -7,6 +7,7 @@
 
 mod callpath;
 mod headline;
+mod ledger;
 mod limits;
 mod machine;
 mod outcome;
@@ -20,6 +21,7 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
+    pub(crate) use super::ledger::line as ledger;
     pub(crate) use super::words::{date_time, grouped, losses, size};
 }
 
@@ -147,6 +149,11 @@ impl<W: Write> Sink for Terminal<W> {
         } else {
             line.push_str("; nothing was lost");
             page.paragraph(&line, 4);
+        }
+        match ledger::line(&totals.ledger) {
+            Some(line) if totals.ledger.missed() == Some(0) => page.paragraph(&line, 4),
+            Some(line) => page.warning(&line, 4),
+            None => {}
         }
         self.write(page)
     }

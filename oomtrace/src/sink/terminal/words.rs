@@ -186,7 +186,7 @@ pub(crate) fn losses(lost: &Lost) -> String {
         (victims, "victim", "not followed to the exit, the table was full"),
         (rejected, "record", "could not be decoded"),
         (unclosed, "return", "not seen"),
-        (missed_runs, "probe run", "skipped by the kernel"),
+        (missed_runs.unwrap_or(0), "probe run", "skipped by the kernel"),
     ]
     .into_iter()
     .filter(|(number, _, _)| *number > 0)
