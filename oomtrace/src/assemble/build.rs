@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::badness;
+use crate::badness::Subject;
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
 use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
@@ -170,9 +170,11 @@ fn ranked(
 ) -> RankedCandidate {
     let (verdict, score) = rank::verdict(&candidate, scan);
     let Candidate { task, memory, flags, .. } = candidate;
-    let explained = match (score, memory, task.oom_score_adj, totalpages) {
-        (Score::Points(points), Some(memory), Some(adj), Some(totalpages)) if machine.known_formula => {
-            badness::explain(points, &memory, adj, totalpages, machine.page_size)
+    let explained = match (score, memory, task.oom_score_adj, totalpages, machine.kernel) {
+        (Score::Points(points), Some(memory), Some(oom_score_adj), Some(totalpages), Some(kernel)) => {
+            // Capabilities are not captured; root has them all unless somebody took them away.
+            let subject = Subject { memory, oom_score_adj, sys_admin: task.uid.map(|uid| uid == 0) };
+            kernel.explain(points, &subject, totalpages)
         }
         _ => None,
     };

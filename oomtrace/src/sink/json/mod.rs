@@ -1,10 +1,14 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod episode;
+mod evidence;
 mod explain;
+mod ledger;
+mod memory;
 mod session;
 
 pub use explain::explanation;
+pub(crate) use ledger::LedgerJson;
 pub(crate) use session::LostJson;
 
 use std::io::{self, Write};
