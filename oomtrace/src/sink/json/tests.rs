@@ -72,7 +72,7 @@ fn the_fields_are_those_of_the_contract() {
     );
     let lost = set("candidates records reads victims rejected unclosed missed_runs");
     assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
-    assert_eq!(keys(end), set("type complete episodes victims boot_ns lost ledger"));
+    assert_eq!(keys(end), set("type complete episodes victims hidden boot_ns lost ledger"));
     assert_eq!(episode["memcg"], Value::Null);
 }
 
