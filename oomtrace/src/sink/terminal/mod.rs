@@ -4,7 +4,7 @@
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
 //! - [`explain`]: one episode explained at length;
-//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`]: the parts of an episode.
 
 mod callpath;
 mod explain;
@@ -18,6 +18,7 @@ mod page;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod why;
 mod words;
 
@@ -128,6 +129,9 @@ impl<W: Write> Sink for Terminal<W> {
             && let Some(message) = &episode.message
         {
             page.labelled("message", &message.to_string());
+        }
+        if self.options.verbose {
+            timeline::write(&context, &mut page);
         }
         outcome::folded(&context, &mut page);
         if episode.lost.any() {
