@@ -12,6 +12,7 @@
 
 mod emit;
 mod episode;
+mod evidence;
 mod globals;
 mod kill;
 mod maps;
