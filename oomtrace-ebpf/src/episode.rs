@@ -161,7 +161,8 @@ pub(crate) fn close(returned: u64) {
             (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);
             (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
             (*record).first_evaluated_ns = (*state).first_evaluated_ns;
-            (*record).last_evaluated_ns = (*state).last_evaluated_ns;
+            // Where nobody was chosen, it is the kernel's report that was noted.
+            (*record).last_evaluated_ns = if how == chosen::TASK { (*state).last_evaluated_ns } else { 0 };
             (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
             (*record).chosen = how;
             (*record).returned = u32::from(returned & 0xff != 0);

@@ -21,6 +21,7 @@ use crate::{
     emit::{leaves_headroom, wake_if_filling},
     episode::{self, State},
     maps::RING,
+    scan,
 };
 
 // SAFETY: no other symbol of the object has this name.
@@ -64,6 +65,8 @@ fn situation() {
         }
         (*state).evidence |= SITUATION;
     }
+    // Candidates come first, whichever program of this function does.
+    scan::over(state);
     situation::send(state);
     nodes::send(state);
 }
