@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::badness;
+use crate::badness::Subject;
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
 use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
@@ -73,6 +73,7 @@ pub(super) fn episode(
     let tids: HashSet<i32> = tasks.flat_map(|task| [task.pid, task.tid]).collect();
     let adj_changes = adjustments.of(&tids, until_ns);
     let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
+    let chosen_ns = choice.as_ref().map(|choice| choice.at.boot_ns);
     let (chosen_points, choice_message) = choice.map_or((None, None), |c| (c.chosen_points, c.message));
     Episode {
         id,
@@ -89,6 +90,7 @@ pub(super) fn episode(
         candidates: ranked,
         evaluated,
         blocker,
+        chosen_ns,
         chosen_points,
         message: choice_message.or(kill_message),
         victims,
@@ -168,9 +170,11 @@ fn ranked(
 ) -> RankedCandidate {
     let (verdict, score) = rank::verdict(&candidate, scan);
     let Candidate { task, memory, flags, .. } = candidate;
-    let explained = match (score, memory, task.oom_score_adj, totalpages) {
-        (Score::Points(points), Some(memory), Some(adj), Some(totalpages)) if machine.known_formula => {
-            badness::explain(points, &memory, adj, totalpages, machine.page_size)
+    let explained = match (score, memory, task.oom_score_adj, totalpages, machine.kernel) {
+        (Score::Points(points), Some(memory), Some(oom_score_adj), Some(totalpages), Some(kernel)) => {
+            // Capabilities are not captured; root has them all unless somebody took them away.
+            let subject = Subject { memory, oom_score_adj, sys_admin: task.uid.map(|uid| uid == 0) };
+            kernel.explain(points, &subject, totalpages)
         }
         _ => None,
     };

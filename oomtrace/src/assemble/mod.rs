@@ -29,7 +29,7 @@ mod victims;
 use crate::badness;
 use crate::model::episode::{Episode, Outcome};
 use crate::model::observation::{Exited, Opened, Reaper};
-use crate::model::{Observation, SessionInfo, gfp};
+use crate::model::{Name, Observation, SessionInfo, gfp};
 
 use adjustments::Adjustments;
 use cgroups::CgroupTable;
@@ -43,12 +43,10 @@ const MAX_OPEN: usize = 1024;
 /// What the assembler needs to know of the captured machine.
 #[derive(Clone, Copy, Debug)]
 struct Machine {
-    /// Bytes in a page.
-    page_size: u32,
     /// Bits of `__GFP_FS`; `None` when the session has no table of flags.
     gfp_fs: Option<u32>,
-    /// The scoring formula is the one that [`badness`] has.
-    known_formula: bool,
+    /// Whose formula is recomputed; `None` when the release is not known.
+    kernel: Option<badness::Kernel>,
     /// Victims are seen letting go of their address spaces.
     releases_observed: bool,
 }
@@ -70,9 +68,8 @@ impl Assembler {
     #[must_use]
     pub fn new(info: &SessionInfo) -> Self {
         let machine = Machine {
-            page_size: info.page_size,
             gfp_fs: gfp::bits_of("__GFP_FS", &info.gfp_flags),
-            known_formula: info.kernel_release.as_deref().is_some_and(badness::applies_to),
+            kernel: badness::Kernel::of(info),
             releases_observed: info.releases_observed(),
         };
         Self {
@@ -128,6 +125,11 @@ impl Assembler {
     /// The capture ended: what is still unfinished comes out as far as it is known, in order of entry.
     pub fn finish(&mut self) -> Vec<Episode> {
         std::mem::take(&mut self.open).into_iter().map(|open| self.build(open)).collect()
+    }
+
+    /// The path of a cgroup that was named, by its kernfs id.
+    pub fn cgroup_path(&mut self, cgroup: u64) -> Option<Name> {
+        self.cgroups.path(cgroup)
     }
 
     /// When the next unfinished episode gives up waiting, ns since boot; `None` when there is none. A live source sends a

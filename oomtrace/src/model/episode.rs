@@ -39,6 +39,8 @@ pub struct Episode {
     /// Process id of the earlier victim, still dying, that an aborted scan waits for; `None` for other outcomes, and when
     /// it is not known.
     pub blocker: Option<i32>,
+    /// When the choice was made: entry of `oom_kill_process()`, nanoseconds since boot; `None` when nobody was chosen.
+    pub chosen_ns: Option<u64>,
     /// `oom_control.chosen_points`.
     pub chosen_points: Option<i64>,
     /// The kernel's message about the kill.
@@ -216,15 +218,47 @@ pub enum Reason {
     Unknown,
 }
 
-/// Points recomputed.
+/// Points recomputed. The unit of points is the kernel's: pages from Linux 3.5 on, thousandths before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explained {
-    /// From the captured parts by this kernel's formula, pages.
+    /// From the captured parts by this kernel's formula.
     pub points: i64,
-    /// Kernel's points minus ours, pages. Not zero: the parts are approximate (per-CPU counters) or changed meanwhile.
+    /// Kernel's points minus ours.
     pub difference: i64,
-    /// The part of the kernel's points that is memory: points - adj · (totalpages / 1000). Exact on every kernel.
+    /// The part of the kernel's points that is memory, pages: points - adj · (totalpages / 1000). Exact from 5.9 on; before,
+    /// where points are cut off, from the parts.
     pub memory_pages: i64,
+    /// Why there is a difference, most likely; `None` when there is none.
+    pub cause: Option<Cause>,
+}
+
+/// Why the kernel's points are not those of the captured parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The kernel (7.0 and later) summed its per-CPU counters, of which only the shared part can be captured.
+    PerCpuCounters,
+    /// A running thread (before 6.2) added what it had counted for itself between the two readings.
+    TaskLocalCounters,
+    /// The memory changed between the two readings.
+    Changed,
+    /// The bonus for CAP_SYS_ADMIN (up to 4.16), which is guessed from the uid.
+    RootBonus,
+    /// None that can be told.
+    Unknown,
+}
+
+impl Cause {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PerCpuCounters => "per_cpu_counters",
+            Self::TaskLocalCounters => "task_local_counters",
+            Self::Changed => "changed",
+            Self::RootBonus => "root_bonus",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One killed (or marked) process.

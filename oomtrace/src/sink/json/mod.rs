@@ -1,8 +1,12 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod episode;
+mod evidence;
+mod ledger;
+mod memory;
 mod session;
 
+pub(crate) use ledger::LedgerJson;
 pub(crate) use session::LostJson;
 
 use std::io::{self, Write};
