@@ -1,5 +1,6 @@
 //! What scenarios are made with: cgroups, processes, a running oomtrace, and the runner that counts the verdicts.
 
+pub mod aside;
 pub mod bytes;
 pub mod cgroup;
 pub mod compare;

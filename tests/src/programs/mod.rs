@@ -12,7 +12,9 @@ mod idle;
 mod memory;
 mod named;
 mod read_scores;
+mod scheduling;
 mod share_mm;
+mod spin;
 mod threads;
 mod vfork;
 
@@ -35,6 +37,7 @@ pub const PROGRAMS: &[Program] = &[
     ("named", named::main),
     ("read-scores", read_scores::main),
     ("share-mm", share_mm::main),
+    ("spin", spin::main),
     ("threads", threads::main),
     ("vfork", vfork::main),
 ];
