@@ -1,9 +1,9 @@
 //! What scenarios are made with: cgroups, processes, a running oomtrace, and the runner that counts the verdicts.
 
-pub mod aside;
 pub mod bytes;
 pub mod cgroup;
 pub mod compare;
+pub mod held;
 pub mod line_reader;
 pub mod process;
 pub mod runner;

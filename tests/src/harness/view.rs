@@ -42,8 +42,12 @@ pub struct Candidate {
     pub total_vm_pages: Option<i64>,
     /// `memory_exact`.
     pub memory_exact: Option<bool>,
+    /// `explained.points`.
+    pub explained_points: Option<i64>,
     /// `explained.memory_pages`.
     pub explained_memory_pages: Option<i64>,
+    /// `scan_index`.
+    pub scan_index: Option<i64>,
 }
 
 /// A member of `victims`.
@@ -166,6 +170,7 @@ impl Candidate {
     fn read(json: &Value) -> Result<Self> {
         let explained = need(json, "explained")?;
         let memory_exact = need(json, "memory_exact")?;
+        let of_explained = |key| if explained.is_null() { Ok(None) } else { number(explained, key) };
         Ok(Self {
             task: Task::read(json)?,
             verdict: string(json, "verdict")?,
@@ -174,11 +179,9 @@ impl Candidate {
             memory: Memory::read(json)?,
             total_vm_pages: number(json, "total_vm_pages")?,
             memory_exact: memory_exact.as_bool(),
-            explained_memory_pages: if explained.is_null() {
-                None
-            } else {
-                number(explained, "memory_pages")?
-            },
+            explained_points: of_explained("points")?,
+            explained_memory_pages: of_explained("memory_pages")?,
+            scan_index: number(json, "scan_index")?,
         })
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! `--step KB` is the step. `--hold KB` stops after that much and sleeps, `--wait` starts only when a line comes on
 //! standard input: with several hogs, the harness decides when they start. `--adj A` sets its `oom_score_adj`. `--shmem KB` adds
-//! shared memory to what it holds; `--cpu N` and `--fifo P` say where and with what precedence it runs.
+//! shared memory to what it holds.
 
 use anyhow::{Context as _, Result};
 
-use super::{Arguments, die_with_parent, memory, park, say_ready, scheduling, set_adj};
+use super::{Arguments, die_with_parent, memory, park, say_ready, set_adj};
 
 pub(super) fn main(mut arguments: Arguments) -> Result<()> {
     let adj = arguments.option("--adj")?;
@@ -14,7 +14,6 @@ pub(super) fn main(mut arguments: Arguments) -> Result<()> {
     let hold: Option<usize> = arguments.option("--hold")?;
     let shmem_kb: usize = arguments.option("--shmem")?.unwrap_or(0);
     let wait = arguments.flag("--wait");
-    scheduling::obey(&mut arguments)?;
     arguments.end()?;
     die_with_parent()?;
     set_adj(adj)?;

@@ -5,6 +5,7 @@
 //! what a program's own header says. To add one: a module with a `main`, and a line in [`PROGRAMS`].
 
 mod arguments;
+mod cast;
 mod exit_leader;
 mod fill;
 mod hog;
@@ -12,9 +13,7 @@ mod idle;
 mod memory;
 mod named;
 mod read_scores;
-mod scheduling;
 mod share_mm;
-mod spin;
 mod threads;
 mod vfork;
 
@@ -30,6 +29,7 @@ pub type Program = (&'static str, fn(Arguments) -> Result<()>);
 
 /// All programs by name.
 pub const PROGRAMS: &[Program] = &[
+    ("cast", cast::main),
     ("exit-leader", exit_leader::main),
     ("fill", fill::main),
     ("hog", hog::main),
@@ -37,7 +37,6 @@ pub const PROGRAMS: &[Program] = &[
     ("named", named::main),
     ("read-scores", read_scores::main),
     ("share-mm", share_mm::main),
-    ("spin", spin::main),
     ("threads", threads::main),
     ("vfork", vfork::main),
 ];

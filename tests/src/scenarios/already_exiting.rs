@@ -1,32 +1,32 @@
-//! The chosen one has been killed by somebody else and has not got round to exiting: the kernel marks it, and neither logs nor
+//! The chosen one has been killed by somebody else and has not got to the end of its exit: the kernel marks it, and neither logs nor
 //! counts it. The ledger has it.
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::common::{MIB, ledger};
-use crate::harness::aside::Aside;
 use crate::harness::cgroup::Cgroup;
+use crate::harness::held::Held;
 use crate::harness::process::Launch;
 use crate::harness::stage::Stage;
 use crate::oracle::counters;
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
-    let aside = Aside::new()?;
     let cgroup = Cgroup::new("already_exiting")?;
-    let victim = Launch::guest("hog")?.args(&["--hold", "16384", "--adj", "1000"]).args(&Aside::WEAK);
+    let victim = Launch::guest("hog")?.args(&["--hold", "16384", "--adj", "1000"]);
     let (mut victim, _) = victim.inside(&cgroup).start_ready()?;
     let (mut hog, _) = Launch::guest("hog")?.arg("--wait").inside(&cgroup).start_ready()?;
     cgroup.limit_above_usage(4 * MIB)?;
     let kills = counters::oom_kills()?;
     let watch = stage.watch(&[])?;
-    let spinner = aside.hold()?;
+    let held = Held::at_exit(victim.pid())?;
     kill_process(Pid::from_raw(victim.pid()).context("a process has an id")?, Signal::KILL)
         .context("failed to kill the victim")?;
+    held.await_stop()?;
     hog.go()?;
     // Until the reaper comes, every scan stops at the one that is marked; then it is the hog's turn.
     hog.wait()?;
-    drop(spinner);
+    drop(held);
     victim.wait()?;
     watch.await_episode("of the dying one", |episode| episode.victim_pids() == [victim.pid()])?;
     watch.await_episode("of the hog", |episode| episode.victim_pids() == [hog.pid()])?;

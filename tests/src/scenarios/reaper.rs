@@ -1,12 +1,12 @@
-//! A victim that cannot run and so cannot exit: after two seconds the kernel's reaper takes its memory. What was there before is
-//! what the victim had when it was killed, what is left is what the kernel logs.
+//! A victim that does not get to the end of its exit: after two seconds the kernel's reaper takes its memory. What was there
+//! before is what the victim had when it was killed, what is left is what the kernel logs.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::common::MIB;
-use crate::harness::aside::Aside;
 use crate::harness::cgroup::Cgroup;
+use crate::harness::held::Held;
 use crate::harness::process::Launch;
 use crate::harness::stage::Stage;
 use crate::oracle::formula::PAGE_BYTES;
@@ -15,17 +15,18 @@ use crate::oracle::formula::PAGE_BYTES;
 const SHARED_KB: &str = "640";
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
-    let aside = Aside::new()?;
     let cgroup = Cgroup::new("reaper")?;
     let victim = Launch::guest("hog")?.args(&["--hold", "16384", "--shmem", SHARED_KB, "--adj", "1000"]);
-    let (mut victim, _) = victim.args(&Aside::WEAK).inside(&cgroup).start_ready()?;
+    let (mut victim, _) = victim.inside(&cgroup).start_ready()?;
     let (mut hog, _) = Launch::guest("hog")?.arg("--wait").inside(&cgroup).start_ready()?;
     cgroup.limit_above_usage(4 * MIB)?;
     let watch = stage.watch(&[])?;
-    let spinner = aside.hold()?;
+    let held = Held::at_exit(victim.pid())?;
     hog.go()?;
     stage.await_log("oom_reaper: reaped process")?;
-    drop(spinner);
+    // Let go while it stands there, or it would go on being held.
+    held.await_stop()?;
+    drop(held);
     let episode = watch.await_episode("of the held victim", |episode| {
         episode.is_of(cgroup.path()) && episode.victim_pids() == [victim.pid()]
     })?;

@@ -7,7 +7,7 @@ use crate::model::gfp;
 use crate::model::observation::Constraint;
 
 use super::page::Page;
-use super::{Context, words};
+use super::{Context, callpath, words};
 
 /// `#1  14:03:22.418  memcg OOM: /kubepods/…/9a1c hit its own limit of 512.0M`
 pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::Date>, page: &mut Page) {
@@ -101,6 +101,8 @@ pub(super) fn trigger(context: &Context<'_>, page: &mut Page) {
     } else {
         format!("{} wanted {}", words::task(trigger), wanted(context))
     };
+    let path = episode.stack.as_ref().filter(|_| episode.order != Some(-1)).and_then(callpath::words);
+    text.extend(path.map(|words| format!(" {words}")));
     if trigger.tid != trigger.pid {
         text.push_str(&format!(", thread {}", trigger.tid));
     }

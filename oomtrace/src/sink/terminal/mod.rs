@@ -3,12 +3,15 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
-//! - [`headline`], [`limits`], [`table`], [`outcome`], [`why`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`machine`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
 
+mod callpath;
 mod headline;
 mod ledger;
 mod limits;
+mod machine;
 mod outcome;
+mod owner;
 mod page;
 mod table;
 #[cfg(test)]
@@ -108,8 +111,12 @@ impl<W: Write> Sink for Terminal<W> {
         page.blank();
         headline::write(&context, &mut self.date, &mut page);
         headline::trigger(&context, &mut page);
+        callpath::write(&context, &mut page);
         limits::write(&context, &mut page);
+        machine::write(&context, &mut page);
         table::write(&context, &mut page);
+        owner::write(&context, &mut page);
+        owner::adjusted(&context, &mut page);
         outcome::write(&context, &mut page);
         why::write(&context, &mut page);
         if self.options.verbose

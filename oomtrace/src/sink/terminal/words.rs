@@ -62,6 +62,18 @@ pub(super) fn duration(ns: u64) -> String {
     }
 }
 
+/// The same for spans of hours and days: `18.4 s`, `12 min`, `5 h`, `3 days`.
+pub(super) fn long_duration(ns: u64) -> String {
+    const MINUTE: u64 = 60_000_000_000;
+    const HOUR: u64 = 60 * MINUTE;
+    match ns {
+        0..MINUTE => duration(ns),
+        MINUTE..HOUR => format!("{} min", ns / MINUTE),
+        HOUR..172_800_000_000_000 => format!("{} h", ns / HOUR),
+        _ => format!("{} days", ns / (24 * HOUR)),
+    }
+}
+
 /// `gunicorn[48121]`.
 pub(super) fn task(person: &Person) -> String {
     let comm = if person.comm.0.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
