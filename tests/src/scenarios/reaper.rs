@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::common::MIB;
 use crate::harness::cgroup::Cgroup;
+use crate::harness::compare::Basis;
 use crate::harness::held::Held;
 use crate::harness::process::Launch;
 use crate::harness::stage::Stage;
@@ -48,6 +49,7 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
             told[part]
         );
     }
+    let tolerance = Basis::new(0)?.tolerance;
     let logged = stage.logged("oom_reaper: reaped process")?;
     let [line] = logged.as_slice() else { anyhow::bail!("the log has {logged:?}") };
     ensure!(line.contains(&format!("process {} (", victim.pid())), "the log has {line:?}");
@@ -55,11 +57,9 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
         [("rss_anon_pages", "anon-rss:"), ("rss_file_pages", "file-rss:"), ("rss_shmem_pages", "shmem-rss:")]
     {
         let kb = kilobytes(line, word).with_context(|| format!("no {word} in {line:?}"))?;
-        ensure!(
-            pages(&after[part]) == Some(kb * 1024 / PAGE_BYTES),
-            "{part} {}, logged {line:?}",
-            after[part]
-        );
+        let left = after[part].as_i64().context("what is left is not known")?;
+        let kernels = (kb * 1024 / PAGE_BYTES).cast_signed();
+        ensure!((left - kernels).abs() <= tolerance, "{part} {left}, logged {line:?}");
     }
     let (shared, left) = (pages(&before["rss_shmem_pages"]), pages(&after["rss_shmem_pages"]));
     ensure!(left > Some(0) && left == shared, "of {shared:?} pages of shared memory {left:?} are left");
