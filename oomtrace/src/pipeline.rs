@@ -222,6 +222,7 @@ impl Pipeline {
         self.completed += 1;
         self.lost.add(episode.lost);
         if !self.filter.shows(episode) {
+            self.totals.hidden += 1;
             return;
         }
         self.totals.episodes += 1;

@@ -31,6 +31,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
+    /// Explain one episode of a recording: why this victim, and what would have changed it
+    Explain(ExplainArgs),
     /// Tell what is in a recording: host, kernel, time span, episodes, losses
     Info(InfoArgs),
     /// Tell what this machine allows, how oomtrace would attach, and what is missing
@@ -149,6 +151,35 @@ pub struct ReplayArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
 }
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = WHAT_IF)]
+pub struct ExplainArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Number of the episode; by default the only one, or the last that killed somebody
+    #[arg(value_name = "EPISODE", value_parser = episode)]
+    pub episode: Option<u64>,
+    /// Make the choice again with something different; may be given more than once, all apply together
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// When to use colour; `auto` on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+}
+
+const WHAT_IF: &str = "\
+Changes:
+  adj:PID=N, adj:NAME=N  oom_score_adj N (-1000 to 1000); NAME may be a pattern with * and ?
+  limit=SIZE             the limit that was met; for a global OOM the machine's memory and swap
+  kill:PID, kill:NAME    gone before
+
+SIZE is as in memory.max: 512M are 512 * 1024 * 1024 bytes; 512MiB and 512MB also work.";
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]
@@ -298,6 +329,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|time| !time.is_zero())
         .ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+fn episode(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix('#').unwrap_or(text).parse();
+    number.map_err(|_| "expected the number of an episode, as in 4 or #4".to_owned())
 }
 
 fn speed(text: &str) -> Result<Speed, String> {

@@ -45,6 +45,8 @@ pub struct Totals {
     pub episodes: u64,
     /// Victims in them.
     pub victims: u64,
+    /// Episodes that filters kept from them.
+    pub hidden: u64,
     /// Boot clock at the end, ns; `None` when the end is missing.
     pub boot_ns: Option<u64>,
     /// Losses of the whole session; without an end, those of the episodes.

@@ -264,7 +264,7 @@ impl<'a> EpisodeLine<'a> {
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Killed => "killed",
         Outcome::GroupKilled => "group_killed",
@@ -276,7 +276,7 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-fn reason(reason: Reason) -> &'static str {
+pub(super) fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::AdjMin => "adj_min",
         Reason::Init => "init",

@@ -2,10 +2,12 @@
 
 mod episode;
 mod evidence;
+mod explain;
 mod ledger;
 mod memory;
 mod session;
 
+pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
 pub(crate) use session::LostJson;
 

@@ -125,13 +125,23 @@ pub(super) struct End<'a> {
     episodes: u64,
     victims: u64,
     boot_ns: Option<u64>,
+    hidden: u64,
     lost: LostJson,
     ledger: LedgerJson<'a>,
 }
 
 impl<'a> From<&'a Totals> for End<'a> {
     fn from(totals: &'a Totals) -> Self {
-        let &Totals { complete, episodes, victims, boot_ns, lost, ref ledger } = totals;
-        Self { r#type: "end", complete, episodes, victims, boot_ns, lost: lost.into(), ledger: ledger.into() }
+        let &Totals { complete, episodes, victims, hidden, boot_ns, lost, ref ledger } = totals;
+        Self {
+            r#type: "end",
+            complete,
+            episodes,
+            victims,
+            boot_ns,
+            hidden,
+            lost: lost.into(),
+            ledger: ledger.into(),
+        }
     }
 }

@@ -15,11 +15,17 @@ pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::D
     let mut head = format!("#{}  ", episode.id);
     if let Some(boot_ns) = episode.opened_ns.or(episode.closed_ns) {
         let (date, time) = words::time(info, boot_ns);
+        let zone = match (&last_date, date) {
+            // Said once: it is the same for the whole session.
+            (None, Some(_)) => format!(" {}", words::zone(info)),
+            _ => String::new(),
+        };
         if date.is_some() && date != *last_date {
             *last_date = date;
             head.extend(date.map(|date| format!("{date} ")));
         }
         head.push_str(&time);
+        head.push_str(&zone);
         head.push_str("  ");
     }
     let hanging = 4;

@@ -3,13 +3,15 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
-//! - [`headline`], [`callpath`], [`limits`], [`machine`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
+//! - [`explain`]: one episode explained at length;
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
 
 mod callpath;
+mod explain;
 mod headline;
 mod ledger;
 mod limits;
-mod machine;
+mod memory;
 mod outcome;
 mod owner;
 mod page;
@@ -21,8 +23,9 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
+    pub(crate) use super::explain::{assumption, doubt};
     pub(crate) use super::ledger::line as ledger;
-    pub(crate) use super::words::{date_time, grouped, losses, size};
+    pub(crate) use super::words::{date_time, grouped, losses, size, task};
 }
 
 use std::io::{self, Write};
@@ -32,6 +35,7 @@ use crate::model::episode::{Episode, Verdict};
 use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
+pub use explain::explanation;
 use page::Page;
 
 /// How to show it.
@@ -113,7 +117,8 @@ impl<W: Write> Sink for Terminal<W> {
         headline::trigger(&context, &mut page);
         callpath::write(&context, &mut page);
         limits::write(&context, &mut page);
-        machine::write(&context, &mut page);
+        memory::of_memcg(&context, &mut page);
+        memory::of_machine(&context, &mut page);
         table::write(&context, &mut page);
         owner::write(&context, &mut page);
         owner::adjusted(&context, &mut page);
@@ -140,6 +145,13 @@ impl<W: Write> Sink for Terminal<W> {
             words::count(totals.episodes, "episode"),
             words::count(totals.victims, "victim")
         );
+        if totals.hidden > 0 {
+            let were = if totals.hidden == 1 { "was" } else { "were" };
+            line.push_str(&format!(
+                "; {} more {were} left out by the filters",
+                words::grouped(totals.hidden.into())
+            ));
+        }
         if !totals.complete {
             line.push_str("; the recording has no end, there may have been more");
         }

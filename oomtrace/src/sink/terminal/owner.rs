@@ -7,7 +7,7 @@ use crate::model::evidence::AdjUpdated;
 use super::page::Page;
 use super::{Context, words};
 
-/// `victim    container 9a1c55e0b7d3 (containerd), pod 3f0e1c7a-… (burstable)`: of the first one; a group dies in one place.
+/// `victim    in container 9a1c55e0b7d3 (containerd), pod 3f0e1c7a-… (burstable)`: of the first one; a group dies in one place.
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let Context { episode, options, .. } = context;
     let Some(victim) = first(&episode.victims) else { return };
@@ -29,7 +29,7 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         parts.push(format!("unit {}", words::path(unit, page.text_width().saturating_sub(5))));
     }
     if !parts.is_empty() {
-        page.labelled("victim", &format!("of {}", parts.join(", ")));
+        page.labelled("victim", &format!("in {}", parts.join(", ")));
     }
 }
 
@@ -37,8 +37,8 @@ fn first(victims: &[Victim]) -> Option<&Victim> {
     victims.iter().find(|victim| victim.why == VictimWhy::Chosen).or_else(|| victims.first())
 }
 
-/// `adjusted  gunicorn[48121] had been set from 0 to 936 by kubelet[812], 18.4 s before`: the last change of the first victim;
-/// verbose, all that are known.
+/// `adjusted  oom_score_adj of gunicorn[48121] was set from 0 to 936 by kubelet[812], 18.4 s before`: the last change of the first victim; verbose, all
+/// that are known. A task may have had another name then.
 pub(super) fn adjusted(context: &Context<'_>, page: &mut Page) {
     let Context { episode, options, .. } = context;
     let changes = &episode.adj_changes;
@@ -59,10 +59,14 @@ pub(super) fn adjusted(context: &Context<'_>, page: &mut Page) {
         };
         let ago = episode.opened_ns.and_then(|opened| opened.checked_sub(change.at.boot_ns));
         let ago = ago.map_or_else(String::new, |ns| format!(", {} before", words::long_duration(ns)));
-        let text = format!(
-            "{}[{}] had its oom_score_adj set {from}to {}{by}{ago}",
-            change.comm, change.tid, change.oom_score_adj
-        );
+        let (who, then) = match victim.filter(|_| is_victims(change)) {
+            Some(victim) if victim.task.comm != change.comm => {
+                (words::task(&victim.task), format!(" (then {})", change.comm))
+            }
+            Some(victim) => (words::task(&victim.task), String::new()),
+            None => (format!("{}[{}]", change.comm, change.tid), String::new()),
+        };
+        let text = format!("oom_score_adj of {who}{then} was set {from}to {}{by}{ago}", change.oom_score_adj);
         page.labelled(if i == 0 { "adjusted" } else { "" }, &text);
     }
 }

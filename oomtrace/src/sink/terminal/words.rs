@@ -75,7 +75,7 @@ pub(super) fn long_duration(ns: u64) -> String {
 }
 
 /// `gunicorn[48121]`.
-pub(super) fn task(person: &Person) -> String {
+pub(crate) fn task(person: &Person) -> String {
     let comm = if person.comm.0.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
     format!("{comm}[{}]", person.pid)
 }
@@ -105,13 +105,16 @@ pub(super) fn time(info: &SessionInfo, boot_ns: u64) -> (Option<jiff::civil::Dat
 /// Date and time on the captured host, with its offset from UTC; without a wall clock, seconds since boot.
 pub(crate) fn date_time(info: &SessionInfo, boot_ns: u64) -> String {
     match time(info, boot_ns) {
-        (Some(date), time) => {
-            let minutes = info.utc_offset_seconds / 60;
-            let sign = if minutes < 0 { '-' } else { '+' };
-            format!("{date} {time} {sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
-        }
+        (Some(date), time) => format!("{date} {time} {}", zone(info)),
         (None, time) => time,
     }
+}
+
+/// The captured host's offset from UTC: `+02:00`.
+pub(super) fn zone(info: &SessionInfo) -> String {
+    let minutes = info.utc_offset_seconds / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }
 
 /// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look. Whole names

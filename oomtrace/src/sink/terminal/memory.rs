@@ -1,8 +1,8 @@
-//! The state of the machine's memory at the choice.
+//! What memory was used for: of the limiting cgroup, or of the machine.
 
 use crate::model::episode::Scope;
 use crate::model::evidence::ZoneMemory;
-use crate::model::meminfo::{MemInfo, item};
+use crate::model::meminfo::{MemInfo, item, memcg_stat};
 
 use super::page::Page;
 use super::{Context, words};
@@ -10,8 +10,45 @@ use super::{Context, words};
 /// Zones that are named when they are short of memory.
 const MAX_ZONES: usize = 4;
 
-/// `memory    Normal 49.2M free, min 64.4M; anon 54.5G, file 8.4M, unreclaimable slab 829.7M; swap 48.0K free of 8.0G`
-pub(super) fn write(context: &Context<'_>, page: &mut Page) {
+/// `memory    anon 470.3M, file 3.4M, shmem 1.3M, slab 2.9M`: what the limiting cgroup's memory was, at the kill.
+pub(super) fn of_memcg(context: &Context<'_>, page: &mut Page) {
+    let Context { info, episode, options } = context;
+    let Some(stat) = &episode.memcg_stat else { return };
+    let lines: Vec<memcg_stat::Line<'_>> = memcg_stat::lines(stat, info).collect();
+    let parts: Vec<String> = if options.verbose {
+        lines
+            .iter()
+            .filter(|line| line.value > 0)
+            .map(|line| {
+                let value =
+                    if line.bytes { words::size(line.value) } else { words::grouped(line.value.into()) };
+                format!("{} {value}", words::plain(&line.name))
+            })
+            .collect()
+    } else {
+        let sum = |names: &[&str]| {
+            let mut values = lines.iter().filter(|line| names.contains(&line.name.as_ref())).peekable();
+            values.peek()?;
+            Some(values.fold(0_u64, |sum, line| sum.saturating_add(line.value)))
+        };
+        [
+            ("anon", sum(&["anon"])),
+            ("file", sum(&["file"])),
+            ("shmem", sum(&["shmem"]).filter(|&bytes| bytes > 0)),
+            ("slab", sum(&["slab_reclaimable", "slab_unreclaimable"])),
+            ("sockets", sum(&["sock"]).filter(|&bytes| bytes > 0)),
+        ]
+        .into_iter()
+        .filter_map(|(name, bytes)| Some(format!("{name} {}", words::size(bytes?))))
+        .collect()
+    };
+    if !parts.is_empty() {
+        page.labelled("memory", &parts.join(", "));
+    }
+}
+
+/// `machine   Normal 49.2M free, min 64.4M; anon 54.5G, file 8.4M, unreclaimable slab 829.7M; swap 48.0K free of 8.0G`
+pub(super) fn of_machine(context: &Context<'_>, page: &mut Page) {
     let Context { info, episode, options } = context;
     // A memcg's limit does not depend on the machine's memory.
     if episode.scope == Some(Scope::Memcg) && !options.verbose {
@@ -52,7 +89,7 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     });
     parts.extend(swap);
     if !parts.is_empty() {
-        page.labelled("memory", &parts.join("; "));
+        page.labelled("machine", &parts.join("; "));
     }
     if options.verbose {
         every_zone(context, memory, page);
