@@ -12,6 +12,7 @@ pub mod explain;
 pub mod filter;
 pub mod model;
 pub mod pipeline;
+pub mod rank;
 pub mod session;
 pub mod sink;
 pub mod source;

@@ -31,6 +31,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
+    /// Tell whom the OOM killer would kill next, now; needs no privileges
+    Rank(RankArgs),
     /// Tell what is in a recording: host, kernel, time span, episodes, losses
     Info(InfoArgs),
     /// Tell what this machine allows, how oomtrace would attach, and what is missing
@@ -149,6 +151,45 @@ pub struct ReplayArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
 }
+
+/// Arguments of `rank`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = RANK_LIMITS)]
+pub struct RankArgs {
+    /// If the memcg PATH ran into its limit, instead of the whole machine out of memory
+    #[arg(long, value_name = "PATH", help_heading = "What is ranked")]
+    pub memcg: Option<PathBuf>,
+    /// As if the limit of the memcg were SIZE, for example 512MiB
+    #[arg(long, value_name = "SIZE", requires = "memcg", help_heading = "What is ranked")]
+    pub limit: Option<ByteSize>,
+    /// Again and again, until it is interrupted
+    #[arg(long, help_heading = "What is ranked")]
+    pub watch: bool,
+    /// Time from one ranking to the next, for example 500ms or 5s
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "1s",
+        value_parser = duration,
+        requires = "watch",
+        help_heading = "What is ranked"
+    )]
+    pub interval: Duration,
+    /// Compare with the score that the kernel has in /proc/PID/oom_score
+    #[arg(long, help_heading = "What is ranked")]
+    pub verify: bool,
+    /// Show the first N; by default 10 as text, and all as JSON or with --verbose
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Display")]
+    pub top: Option<u32>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+}
+
+const RANK_LIMITS: &str = "\
+The score is computed from /proc/PID/status and oom_score_adj, by the formula of the running kernel. /proc does not
+tell that a process is between vfork and exec, that its memory was reaped already, that its cpuset or memory policy
+does not overlap, or that it is in swapoff: the kernel passes over the first three, and takes the last before all others.";
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]

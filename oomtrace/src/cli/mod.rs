@@ -10,6 +10,7 @@ mod input;
 mod live;
 pub mod output;
 mod probe_log;
+mod rank;
 mod replay;
 mod say;
 
@@ -31,6 +32,7 @@ pub fn main() -> Exit {
         Command::Watch(args) => live::watch(args),
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
+        Command::Rank(args) => rank::run(args),
         Command::Info(args) => info::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Demo(args) => demo::run(args),

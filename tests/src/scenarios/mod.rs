@@ -19,6 +19,8 @@ mod nested_limits;
 mod no_phantoms;
 mod none_killable;
 mod oracle_agrees;
+mod rank;
+mod rank_unprivileged;
 mod refusals;
 mod replay_identical;
 mod ring_too_small;
@@ -77,6 +79,8 @@ pub const SCENARIOS: &[Scenario] = &[
     each("ring_too_small", ring_too_small::run),
     each("interrupted", interrupted::run),
     each("swap", swap::run),
+    once("rank", rank::run),
+    once("rank_unprivileged", rank_unprivileged::run),
     once("no_root", refusals::no_root),
     once("no_btf", refusals::no_btf),
     once("doctor", doctor::run),

@@ -77,7 +77,7 @@ struct LevelJson<'a> {
 }
 
 #[derive(Serialize)]
-struct MemoryJson {
+pub(super) struct MemoryJson {
     rss_anon_pages: Option<u64>,
     rss_file_pages: Option<u64>,
     rss_shmem_pages: Option<u64>,
@@ -214,7 +214,7 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-fn reason(reason: Reason) -> &'static str {
+pub(super) fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::AdjMin => "adj_min",
         Reason::Init => "init",

@@ -1,8 +1,10 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod episode;
+mod rank;
 mod session;
 
+pub use rank::ranking;
 pub(crate) use session::LostJson;
 
 use std::io::{self, Write};

@@ -3,12 +3,14 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
+//! - [`ranking`]: who would be killed next, with the same table;
 //! - [`headline`], [`limits`], [`table`], [`outcome`], [`why`]: the parts of an episode.
 
 mod headline;
 mod limits;
 mod outcome;
 mod page;
+mod ranking;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
 use page::Page;
+pub use ranking::ranking;
 
 /// How to show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
