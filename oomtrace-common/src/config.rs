@@ -100,6 +100,20 @@ pub struct Layout {
     pub memcg_swap_usage: u32,
     /// `mem_cgroup.swap.max`
     pub memcg_swap_max: u32,
+    /// what the kernel's report calls the failcnt of `mem_cgroup.memory`
+    pub memcg_failcnt: u32,
+    /// the same for `mem_cgroup.swap`
+    pub memcg_swap_failcnt: u32,
+    /// `mem_cgroup.memory.min`
+    pub memcg_min: u32,
+    /// `mem_cgroup.memory.low`
+    pub memcg_low: u32,
+    /// `mem_cgroup.memory_events[MEMCG_OOM_KILL]`
+    pub memcg_oom_kills: u32,
+    /// `mem_cgroup.oom_group`
+    pub memcg_oom_group: u32,
+    /// `mem_cgroup.kmem.usage`, where cgroup v1 has it; `ABSENT` on cgroup v2
+    pub memcg_kmem_usage: u32,
     /// `signal:signal_generate` field `sig`
     pub tp_signal_sig: u32,
     /// field `pid`: a thread id
@@ -116,6 +130,12 @@ pub struct Layout {
     pub tp_finish_reaping_pid: u32,
     /// `oom:skip_task_reaping` field `pid`
     pub tp_skip_reaping_pid: u32,
+    /// `oom:oom_score_adj_update` field `pid`: a thread id
+    pub tp_adj_pid: u32,
+    /// field `comm`
+    pub tp_adj_comm: u32,
+    /// field `oom_score_adj`
+    pub tp_adj_value: u32,
 }
 
 impl Layout {
@@ -166,6 +186,13 @@ impl Layout {
         memcg_high: ABSENT,
         memcg_swap_usage: ABSENT,
         memcg_swap_max: ABSENT,
+        memcg_failcnt: ABSENT,
+        memcg_swap_failcnt: ABSENT,
+        memcg_min: ABSENT,
+        memcg_low: ABSENT,
+        memcg_oom_kills: ABSENT,
+        memcg_oom_group: ABSENT,
+        memcg_kmem_usage: ABSENT,
         tp_signal_sig: ABSENT,
         tp_signal_pid: ABSENT,
         tp_signal_comm: ABSENT,
@@ -174,6 +201,9 @@ impl Layout {
         tp_start_reaping_pid: ABSENT,
         tp_finish_reaping_pid: ABSENT,
         tp_skip_reaping_pid: ABSENT,
+        tp_adj_pid: ABSENT,
+        tp_adj_comm: ABSENT,
+        tp_adj_value: ABSENT,
     };
 }
 

@@ -42,6 +42,12 @@ pub mod kind {
     pub const RELEASED: u16 = 11;
     /// [`super::Closed`]
     pub const CLOSED: u16 = 12;
+    /// [`super::Reaped`]
+    pub const REAPED: u16 = 20;
+    /// [`super::OomGroup`]
+    pub const OOM_GROUP: u16 = 21;
+    /// [`super::AdjUpdated`]
+    pub const ADJ_UPDATED: u16 = 22;
 }
 
 /// Begins every record. 24 bytes.
@@ -157,7 +163,7 @@ pub struct CgroupNames {
     pub len: u32,
 }
 
-/// One level of the limiter chain. 24 + 56 bytes.
+/// One level of the limiter chain. 24 + 112 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemcgLevel {
@@ -175,6 +181,22 @@ pub struct MemcgLevel {
     pub swap_usage: u64,
     /// `swap.max`, pages.
     pub swap_max: u64,
+    /// What the kernel's report calls failcnt: how often usage met the limit.
+    pub failcnt: u64,
+    /// The same for swap.
+    pub swap_failcnt: u64,
+    /// `memory.min`, pages; a protection, so that `page_counter_max` is "all".
+    pub min: u64,
+    /// `memory.low`, pages; likewise.
+    pub low: u64,
+    /// `memory_events[MEMCG_OOM_KILL]`.
+    pub oom_kills: u64,
+    /// `kmem.usage`, pages; cgroup v1 only.
+    pub kmem_usage: u64,
+    /// `oom_group`, 0 or 1; [`crate::UNKNOWN_U32`] when this kernel has none.
+    pub oom_group: u32,
+    /// Zero.
+    pub reserved: u32,
     /// 0 for the limiting cgroup, 1 for its parent, and so on.
     pub level: u32,
     /// 1 when a size could not be read: none of them is known then.
@@ -253,14 +275,12 @@ pub struct TaskEvent {
     pub comm: [u8; COMM_LEN],
 }
 
-/// Stages of the reaper.
+/// Stages of the reaper; its end has a record of its own, [`Reaped`].
 pub mod reaper {
     /// `oom:wake_reaper`
     pub const WAKE: u32 = 0;
     /// `oom:start_task_reaping`
     pub const START: u32 = 1;
-    /// `oom:finish_task_reaping`
-    pub const FINISH: u32 = 2;
     /// `oom:skip_task_reaping`
     pub const SKIP: u32 = 3;
 }
@@ -275,6 +295,78 @@ pub struct Reaper {
     pub tid: i32,
     /// One of [`reaper`].
     pub stage: u32,
+}
+
+/// What an mm holds. 48 bytes. Counters as in [`Task`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// `MM_FILEPAGES`, pages; [`crate::UNKNOWN_U64`] when this kernel has no such counter, as all the others.
+    pub rss_file: u64,
+    /// `MM_ANONPAGES`, pages.
+    pub rss_anon: u64,
+    /// `MM_SWAPENTS`.
+    pub swapents: u64,
+    /// `MM_SHMEMPAGES`, pages.
+    pub rss_shmem: u64,
+    /// `mm_struct.pgtables_bytes`, bytes.
+    pub pgtables_bytes: u64,
+    /// `mm_struct.total_vm`, pages.
+    pub total_vm: u64,
+}
+
+/// `oom:finish_task_reaping`: the reaper has done what it could. 24 + 8 + 96 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaped {
+    /// Kind [`kind::REAPED`].
+    pub header: Header,
+    /// Thread id of the marked thread.
+    pub tid: i32,
+    /// Bits of [`reaped`].
+    pub known: u32,
+    /// The memory when the reaper began.
+    pub before: Memory,
+    /// What is left of it.
+    pub after: Memory,
+}
+
+/// Which of a [`Reaped`]'s memories could be read.
+pub mod reaped {
+    /// `before`
+    pub const BEFORE: u32 = 1 << 0;
+    /// `after`
+    pub const AFTER: u32 = 1 << 1;
+}
+
+/// `mem_cgroup_get_oom_group()` found a cgroup to kill as a whole. 24 + 8 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OomGroup {
+    /// Kind [`kind::OOM_GROUP`].
+    pub header: Header,
+    /// kernfs id; [`crate::UNKNOWN_U64`] when it could not be read.
+    pub cgroup: u64,
+}
+
+/// `oom:oom_score_adj_update`, at any time, outside of episodes. 24 + 48 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdjUpdated {
+    /// Kind [`kind::ADJ_UPDATED`].
+    pub header: Header,
+    /// Thread id of the task that was adjusted.
+    pub tid: i32,
+    /// `current->tgid`: the writer's process.
+    pub by_pid: i32,
+    /// The new value.
+    pub oom_score_adj: i16,
+    /// Zero.
+    pub reserved: [u16; 3],
+    /// Name of the task that was adjusted, zeros after the NUL.
+    pub comm: [u8; COMM_LEN],
+    /// The writer's name, zeros after the NUL.
+    pub by_comm: [u8; COMM_LEN],
 }
 
 /// How the scan ended.
@@ -350,13 +442,17 @@ const _: () = {
     assert!(size_of::<Opened>() == 24 + 96 + 24);
     assert!(size_of::<CgroupNames>() == 24 + 24 * 8 + 8);
     assert!(CGROUP_NAMES_LEN.is_power_of_two() && CGROUP_NAMES_LEN > MAX_LEVELS as usize * CGROUP_NAME_LEN);
-    assert!(size_of::<MemcgLevel>() == 24 + 56);
+    assert!(size_of::<MemcgLevel>() == 24 + 112);
     assert!(size_of::<BatchHeader>() == 32);
     assert!(size_of::<Choice>() == 24 + 96 + 24 + MESSAGE_LEN);
     assert!(size_of::<Kill>() == 24 + 96 + MESSAGE_LEN);
     assert!(size_of::<Signal>() == 24 + 24);
     assert!(size_of::<TaskEvent>() == 24 + 24);
     assert!(size_of::<Reaper>() == 24 + 8);
+    assert!(size_of::<Memory>() == 48);
+    assert!(size_of::<Reaped>() == 24 + 8 + 2 * 48);
+    assert!(size_of::<OomGroup>() == 24 + 8);
+    assert!(size_of::<AdjUpdated>() == 24 + 48);
     assert!(size_of::<Closed>() == 24 + 24 + 48);
     assert!(core::mem::offset_of!(Task, comm) == 80);
     assert!(core::mem::offset_of!(Closed, constraint) == 48);

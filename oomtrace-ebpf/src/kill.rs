@@ -148,7 +148,7 @@ pub(crate) fn exiting() {
     }
 }
 
-/// One of the reaper's tracepoints; `offset` is that of its `pid`.
+/// One of the reaper's tracepoints but the last; `offset` is that of its `pid`.
 #[inline(always)]
 pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
     let Some(tid) = field::<i32>(ctx, offset) else { return };
@@ -190,7 +190,7 @@ fn tgid(task: u64) -> u32 {
 
 /// A field of a tracepoint's record.
 #[inline(always)]
-fn field<T: Copy>(ctx: &TracePointContext, offset: u32) -> Option<T> {
+pub(crate) fn field<T: Copy>(ctx: &TracePointContext, offset: u32) -> Option<T> {
     if offset == ABSENT {
         return None;
     }

@@ -10,14 +10,17 @@
 #![no_std]
 #![no_main]
 
+mod adjust;
 mod emit;
 mod episode;
 mod globals;
+mod group;
 mod kill;
 mod maps;
 mod memcg;
 mod probes;
 mod read;
+mod reaping;
 mod scan;
 mod task;
 

@@ -5,7 +5,7 @@ use aya_ebpf::{
     maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
 use oomtrace_common::record::{
-    BATCH, BatchHeader, CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Task, loss,
+    BATCH, BatchHeader, CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Memory, Task, loss,
 };
 
 use crate::episode::State;
@@ -53,6 +53,23 @@ pub(crate) static VICTIMS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1
 /// kernfs ids whose names, with all their ancestors', user space has been told.
 #[map]
 pub(crate) static NAMED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16384, 0);
+
+/// What the reaper found when it began.
+#[repr(C)]
+pub(crate) struct Reaping {
+    /// The reaper's `task_struct`; 0 while it is not at work.
+    pub(crate) reaper: u64,
+    /// The mm that it is reaping.
+    pub(crate) mm: u64,
+    /// `reaped::BEFORE` when `before` could be read.
+    pub(crate) known: u64,
+    /// The mm's counters.
+    pub(crate) before: Memory,
+}
+
+/// The reaper's work. One element: the kernel has one reaper, which takes one mm at a time.
+#[map]
+pub(crate) static REAPING: Array<Reaping> = Array::with_max_entries(1, 0);
 
 /// Losses that no episode's closing record can carry.
 #[map]

@@ -5,7 +5,7 @@
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel_str;
 use oomtrace_common::{
-    UNKNOWN_U64,
+    UNKNOWN_U32, UNKNOWN_U64,
     config::ABSENT,
     record::{CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, MAX_LEVELS, MemcgLevel, kind},
 };
@@ -15,7 +15,7 @@ use crate::{
     episode::State,
     globals::off,
     maps::{NAMED, NAMES, RING},
-    read::{Errors, copy, pointer},
+    read::{Errors, copy, pointer, read},
 };
 
 /// The kernfs id of a task's memory cgroup, whose name has been sent when this returns.
@@ -138,6 +138,24 @@ pub(crate) fn send_chain(memcg: u64, episode: u64, state: *mut State) {
                 copy(&raw mut (*record).high, memcg, off!(memcg_high), UNKNOWN_U64, &mut errors);
                 copy(&raw mut (*record).swap_usage, memcg, off!(memcg_swap_usage), UNKNOWN_U64, &mut errors);
                 copy(&raw mut (*record).swap_max, memcg, off!(memcg_swap_max), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).failcnt, memcg, off!(memcg_failcnt), UNKNOWN_U64, &mut errors);
+                copy(
+                    &raw mut (*record).swap_failcnt,
+                    memcg,
+                    off!(memcg_swap_failcnt),
+                    UNKNOWN_U64,
+                    &mut errors,
+                );
+                copy(&raw mut (*record).min, memcg, off!(memcg_min), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).low, memcg, off!(memcg_low), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).oom_kills, memcg, off!(memcg_oom_kills), UNKNOWN_U64, &mut errors);
+                copy(&raw mut (*record).kmem_usage, memcg, off!(memcg_kmem_usage), UNKNOWN_U64, &mut errors);
+                (*record).oom_group = if off!(memcg_oom_group) == ABSENT {
+                    UNKNOWN_U32
+                } else {
+                    u32::from(read::<u8>(memcg, off!(memcg_oom_group), 0, &mut errors))
+                };
+                (*record).reserved = 0;
                 (*record).level = level;
                 (*record).read_failed = u32::from(errors.any());
             }

@@ -16,7 +16,7 @@ use crate::{
 
 /// `task_struct.flags`, the same from 5.10 to 7.3 (include/linux/sched.h).
 const PF_EXITING: u32 = 0x4;
-const PF_KTHREAD: u32 = 0x0020_0000;
+pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
 /// `mm_struct.flags`, the same from 5.10 to 7.3 (include/linux/mm_types.h).
 const MMF_OOM_SKIP: u64 = 1 << 21;
 /// Threads of a process that are searched for an mm. Dead threads leave the list, so that only a leader that exited first

@@ -8,7 +8,7 @@ pub struct Filter {
     /// Some victim's name contains this; with `*` or `?`, the whole name matches it as a pattern. A number is also
     /// compared with process ids.
     pub victim: Option<String>,
-    /// The limiting cgroup, or some victim's, is this or below it.
+    /// The limiting cgroup, or some victim's, is this or below it. Slashes at its ends do not matter.
     pub cgroup: Option<String>,
     /// Whole machine or memcg.
     pub scope: Option<Scope>,
@@ -38,13 +38,14 @@ fn victim(episode: &Episode, wanted: &str) -> bool {
 }
 
 fn cgroup(episode: &Episode, wanted: &str) -> bool {
-    let wanted = wanted.trim_end_matches('/').as_bytes();
+    let wanted = wanted.trim_matches('/').as_bytes();
     let limiting =
         episode.memcg.iter().filter(|level| level.limiting).filter_map(|level| level.path.as_ref());
     let homes = episode.victims.iter().filter_map(|victim| victim.task.cgroup.as_ref());
     limiting.chain(homes).any(|path| {
-        let path = path.0.strip_suffix(b"/").unwrap_or(&path.0);
-        path.strip_prefix(wanted).is_some_and(|below| below.is_empty() || below[0] == b'/')
+        let path = path.0.strip_prefix(b"/").unwrap_or(&path.0);
+        path.strip_prefix(wanted)
+            .is_some_and(|below| below.is_empty() || wanted.is_empty() || below.starts_with(b"/"))
     })
 }
 
@@ -106,9 +107,17 @@ mod tests {
             assert_eq!(victim(wanted).shows(&episode), shown, "{wanted}");
         }
         let cgroup = |wanted: &str| Filter { cgroup: Some(wanted.into()), ..Filter::default() };
-        for (wanted, shown) in
-            [("/", true), ("/kubepods", true), ("/kubepods/", true), ("/kube", false), ("/x", false)]
-        {
+        for (wanted, shown) in [
+            ("/", true),
+            ("", true),
+            ("/kubepods", true),
+            ("kubepods", true),
+            ("kubepods/", true),
+            ("/kubepods/", true),
+            ("/kube", false),
+            ("kube", false),
+            ("/x", false),
+        ] {
             assert_eq!(cgroup(wanted).shows(&episode), shown, "{wanted}");
         }
         assert!(

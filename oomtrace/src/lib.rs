@@ -10,6 +10,7 @@ pub mod decode;
 pub mod exit;
 pub mod explain;
 pub mod filter;
+pub mod ledger;
 pub mod model;
 pub mod pipeline;
 pub mod rank;

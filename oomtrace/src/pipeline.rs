@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use crate::assemble::Assembler;
 use crate::exit::Exit;
 use crate::filter::Filter;
+use crate::ledger::Keeper;
 use crate::model::observation::{Chosen, Lost};
 use crate::model::{Episode, Observation, SessionEnd, SessionInfo};
 use crate::session::Writer;
@@ -29,6 +30,9 @@ pub struct Pipeline {
     count: Option<u64>,
     recorder: Option<Recorder>,
     assembler: Option<Assembler>,
+    keeper: Option<Keeper>,
+    /// The ledger's keeper as it goes on after the observation that ended the capture.
+    keeper_after: Option<Keeper>,
     /// Takes messages for the user. Whoever built the pipeline decides where they go.
     report: Box<dyn FnMut(String) + Send>,
     /// Episodes that were completed, shown or not.
@@ -42,7 +46,7 @@ pub struct Pipeline {
 }
 
 /// What a session came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// As given to the sinks.
     pub totals: Totals,
@@ -77,6 +81,8 @@ impl Pipeline {
             count: None,
             recorder: None,
             assembler: None,
+            keeper: None,
+            keeper_after: None,
             report: Box::new(report),
             completed: 0,
             totals: Totals::default(),
@@ -105,6 +111,7 @@ impl Pipeline {
     /// The session begins. To be called once, first. Break: there is nobody left to write for.
     pub fn start(&mut self, info: &SessionInfo) -> ControlFlow<()> {
         self.assembler = Some(Assembler::new(info));
+        self.keeper = Some(Keeper::new(info));
         self.recording(|recorder| {
             if let Some(target) = recorder.target.take() {
                 recorder.writer = Some(Writer::start(target, info)?);
@@ -123,6 +130,9 @@ impl Pipeline {
             Some(writer) => writer.observation(observation),
             None => Ok(()),
         });
+        if let Some(keeper) = &mut self.keeper {
+            keeper.observation(observation);
+        }
         let episodes =
             self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
         // A kill is worth waiting for the disk; the aborted scans around it, dozens in a storm, are not. The recording is
@@ -134,9 +144,22 @@ impl Pipeline {
             self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));
         }
         for episode in &episodes {
+            if let Some(keeper) = &mut self.keeper {
+                keeper.episode(episode);
+            }
             self.show(episode);
         }
         self.flow()
+    }
+
+    /// An observation that comes after enough has been shown: it is neither recorded nor shown, and the ledger has to know of it.
+    pub fn pass_by(&mut self, observation: &Observation) {
+        if self.keeper_after.is_none() {
+            self.keeper_after.clone_from(&self.keeper);
+        }
+        if let Some(keeper) = &mut self.keeper_after {
+            keeper.observation(observation);
+        }
     }
 
     /// When the source should send a [`Clock`](crate::model::observation::Clock), ns since boot, if nothing else happens
@@ -151,9 +174,14 @@ impl Pipeline {
     pub fn finish(mut self, end: Option<SessionEnd>) -> Summary {
         let end = end.map(|end| SessionEnd {
             completed: if self.reached_count { Some(self.completed) } else { end.completed },
+            kills_left: self.kills_left(end.boot_ns).or(end.kills_left),
             ..end
         });
-        let mut open = self.assembler.take().map(|mut assembler| assembler.finish()).unwrap_or_default();
+        let mut assembler = self.assembler.take();
+        let mut open = assembler.as_mut().map(Assembler::finish).unwrap_or_default();
+        if let Some(keeper) = &mut self.keeper {
+            open.iter().for_each(|episode| keeper.episode(episode));
+        }
         let wanted = match end.and_then(|end| end.completed) {
             Some(completed) => completed.saturating_sub(self.completed),
             None if self.reached_count => 0,
@@ -174,15 +202,27 @@ impl Pipeline {
         self.totals.complete = end.is_some() || self.reached_count;
         self.totals.boot_ns = end.map(|end| end.boot_ns);
         self.totals.lost = end.map_or(self.lost, |end| end.lost);
+        if let Some(keeper) = self.keeper.take() {
+            let path = |cgroup| assembler.as_mut().and_then(|assembler| assembler.cgroup_path(cgroup));
+            self.totals.ledger = keeper.close(end.as_ref(), self.totals.lost, path);
+        }
         let failures = self.sinks.end(&self.totals);
         self.note(failures);
         Summary { totals: self.totals, failed: self.failed, pipe_closed: self.pipe_closed }
+    }
+
+    /// Kills that the source saw after the observation that ended the capture.
+    fn kills_left(&mut self, end_ns: u64) -> Option<u64> {
+        let mut after = self.keeper_after.take()?;
+        let kept = self.keeper.clone().map_or(0, |mut keeper| keeper.kills_until(end_ns));
+        Some(after.kills_until(end_ns).saturating_sub(kept)).filter(|&left| left > 0)
     }
 
     fn show(&mut self, episode: &Episode) {
         self.completed += 1;
         self.lost.add(episode.lost);
         if !self.filter.shows(episode) {
+            self.totals.hidden += 1;
             return;
         }
         self.totals.episodes += 1;

@@ -143,7 +143,7 @@ fn made_up_end_len() -> usize {
 #[test]
 fn damage_is_told_with_its_place_and_exits_with_4() {
     let mut file = file_of(&made_up::one_kill());
-    let middle = file.len() / 2;
+    let middle = file.len() * 3 / 4;
     file[middle] ^= 0xff;
     let dir = tempfile::tempdir().expect("there is room");
     let path = write(&dir, "damaged.oomtrace", &file);

@@ -19,6 +19,9 @@
 //!    came and that nothing was lost.
 //! 4. What cannot be tested on this kernel ends with `skip!(…)` and the reason; it never passes in silence.
 //!
+//! Cases that are made from seeds are in the group `seeded`, which has guests of its own; `--group seeded --filter NAME --seed N` runs
+//! one of them again.
+//!
 //! The kernel logs at most 10 reports in 5 seconds: a scenario that needs one should make few OOMs; the runner waits after
 //! one that made many. Never `sleep` for something that can be waited for, and make no verdict depend on how long it took.
 //!

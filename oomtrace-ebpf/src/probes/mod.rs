@@ -5,10 +5,13 @@
 
 mod exit_oom_victim;
 mod mark_oom_victim;
+mod mem_cgroup_get_oom_group;
 mod oom_badness;
 mod oom_evaluate_task;
 mod oom_kill_process;
 mod oom_kill_process_inner;
+mod oom_reap_task_mm;
+mod oom_score_adj_update;
 mod out_of_memory;
 mod reaper;
 mod sched_process_exit;

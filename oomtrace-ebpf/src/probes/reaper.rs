@@ -1,12 +1,12 @@
 //! Tracepoints `oom:wake_reaper`, `oom:start_task_reaping`, `oom:finish_task_reaping`, `oom:skip_task_reaping`, 4.15 to 7.3.
 //!
-//! Each carries only the marked thread's id, at an offset read from its `format`. The reaper rarely runs: most victims free
+//! Each carries only the marked thread's id, at an offset read from its `format`; what was reaped is read at the last one. The reaper rarely runs: most victims free
 //! their memory themselves within the two seconds that newer kernels give them.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
-use oomtrace_common::record::reaper::{FINISH, SKIP, START, WAKE};
+use oomtrace_common::record::reaper::{SKIP, START, WAKE};
 
-use crate::{globals::off, kill};
+use crate::{globals::off, kill, reaping};
 
 #[tracepoint]
 fn wake_reaper_tracepoint(ctx: TracePointContext) -> u32 {
@@ -22,7 +22,7 @@ fn start_task_reaping_tracepoint(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 fn finish_task_reaping_tracepoint(ctx: TracePointContext) -> u32 {
-    kill::reaper(&ctx, FINISH, off!(tp_finish_reaping_pid));
+    reaping::finished(&ctx, off!(tp_finish_reaping_pid));
     0
 }
 

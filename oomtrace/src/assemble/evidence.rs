@@ -33,15 +33,16 @@ impl Evidence {
             Observation::OomGroup(group) => {
                 self.oom_group.get_or_insert(*group);
             }
-            Observation::NodeMemory(node) if self.nodes.len() < MOST => {
-                if self.nodes.iter().all(|seen| seen.node != node.node) {
-                    self.nodes.push(node.clone());
-                }
+            Observation::NodeMemory(node)
+                if self.nodes.len() < MOST && self.nodes.iter().all(|seen| seen.node != node.node) =>
+            {
+                self.nodes.push(node.clone());
             }
-            Observation::ZoneMemory(zone) if self.zones.len() < MOST => {
-                if self.zones.iter().all(|seen| (seen.node, seen.index) != (zone.node, zone.index)) {
-                    self.zones.push(zone.clone());
-                }
+            Observation::ZoneMemory(zone)
+                if self.zones.len() < MOST
+                    && self.zones.iter().all(|seen| (seen.node, seen.index) != (zone.node, zone.index)) =>
+            {
+                self.zones.push(zone.clone());
             }
             _ => {}
         }

@@ -29,7 +29,7 @@ mod victims;
 use crate::badness;
 use crate::model::episode::{Episode, Outcome};
 use crate::model::observation::{Exited, Opened, Reaper};
-use crate::model::{Observation, SessionInfo, gfp};
+use crate::model::{Name, Observation, SessionInfo, gfp};
 
 use adjustments::Adjustments;
 use cgroups::CgroupTable;
@@ -125,6 +125,11 @@ impl Assembler {
     /// The capture ended: what is still unfinished comes out as far as it is known, in order of entry.
     pub fn finish(&mut self) -> Vec<Episode> {
         std::mem::take(&mut self.open).into_iter().map(|open| self.build(open)).collect()
+    }
+
+    /// The path of a cgroup that was named, by its kernfs id.
+    pub fn cgroup_path(&mut self, cgroup: u64) -> Option<Name> {
+        self.cgroups.path(cgroup)
     }
 
     /// When the next unfinished episode gives up waiting, ns since boot; `None` when there is none. A live source sends a

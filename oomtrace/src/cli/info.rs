@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::model::episode::{Episode, Outcome};
-use crate::model::{Name, SessionInfo};
+use crate::model::{Ledger, Name, SessionInfo};
 use crate::pipeline::{Pipeline, Summary};
-use crate::sink::json::{LostJson, rfc3339};
+use crate::sink::json::{LedgerJson, LostJson, rfc3339};
 use crate::sink::terminal::text;
 use crate::sink::{FanOut, Sink, Totals};
 
@@ -88,7 +88,7 @@ impl Sink for Counter {
 
 fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
     let info = input.reader.info();
-    let totals = summary.totals;
+    let totals = &summary.totals;
     let tally = input.reader.tally();
     let mut lines: Vec<(&str, String)> = Vec::new();
     let plain = |text: &Option<String>| text.as_deref().map(|text| Name::from(text).to_string());
@@ -142,6 +142,7 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
     );
     known("victims", Some(text::grouped(totals.victims.into())));
     known("lost", Some(if totals.lost.any() { text::losses(&totals.lost) } else { "nothing".to_owned() }));
+    known("kills", Some(kills(&totals.ledger)));
     let missing: Vec<String> = info
         .hooks
         .iter()
@@ -170,6 +171,16 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
     lines.iter().map(|(label, text)| format!("{label:<13} {text}\n")).collect()
 }
 
+/// The ledger; without the kernel's side of it, what was captured.
+fn kills(ledger: &Ledger) -> String {
+    text::ledger(ledger).unwrap_or_else(|| {
+        format!(
+            "{} captured; how many the kernel counted is not known",
+            text::grouped(ledger.captured.into())
+        )
+    })
+}
+
 #[derive(Serialize)]
 struct InfoJson<'a> {
     r#type: &'static str,
@@ -191,16 +202,17 @@ struct InfoJson<'a> {
     first_boot_ns: Option<u64>,
     last_boot_ns: Option<u64>,
     lost: LostJson,
+    ledger: LedgerJson<'a>,
     frames: u64,
     unknown_frames: u64,
     unreadable_frames: u64,
     bytes: u64,
 }
 
-fn json<'a>(input: &'a Input, summary: &Summary, counts: Counts) -> InfoJson<'a> {
+fn json<'a>(input: &'a Input, summary: &'a Summary, counts: Counts) -> InfoJson<'a> {
     let info = input.reader.info();
     let tally = input.reader.tally();
-    let totals = summary.totals;
+    let totals = &summary.totals;
     InfoJson {
         r#type: "info",
         format_version: input.reader.version().to_string(),
@@ -225,6 +237,7 @@ fn json<'a>(input: &'a Input, summary: &Summary, counts: Counts) -> InfoJson<'a>
         first_boot_ns: counts.first_ns,
         last_boot_ns: counts.last_ns,
         lost: totals.lost.into(),
+        ledger: (&totals.ledger).into(),
         frames: tally.frames,
         unknown_frames: tally.unknown,
         unreadable_frames: tally.unreadable,

@@ -17,6 +17,7 @@ use crate::filter::Filter;
 use crate::model::observation::{Clock, Lost};
 use crate::model::{Observation, SessionEnd, SessionInfo, SourceKind};
 use crate::pipeline::{Pipeline, Summary};
+use crate::sink::terminal::text;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, LiveError, Options, host, protect};
 
@@ -52,7 +53,7 @@ impl Capture<'_> {
         let live = Live::start(&options).map_err(refusal)?;
         let pipeline = output::captured(self.display, filter, self.args.count, self.output)?;
         let summary = capture(live, pipeline, self.args.duration, |info| say_ready(info, exposed))?;
-        say_summary(&summary);
+        say_summary(&summary, self.display.is_none());
         Ok(summary.exit())
     }
 }
@@ -143,17 +144,24 @@ async fn drive(
         }
     }
     let missed_runs = live.losses.missed_runs();
+    // Before the probes go: what is killed after this look and seen by them can be told by its time, what is killed without
+    // them could not.
+    let (vmstat_oom_kills, boot_ns) = host::oom_kills_now();
     live.detach();
     if flow.is_continue() {
         let _ended_anyway = drain(&mut live, &mut pipeline, &mut lost, usize::MAX);
     }
+    while let Some(observation) = live.ring.take() {
+        pipeline.pass_by(&observation);
+    }
     lost.add(Lost { missed_runs, ..live.losses.counted() });
     lost.rejected = lost.rejected.saturating_add(live.ring.rejected());
     Ok(pipeline.finish(Some(SessionEnd {
-        boot_ns: host::boot_ns(),
+        boot_ns,
         lost,
         completed: None,
-        vmstat_oom_kills: None,
+        vmstat_oom_kills,
+        kills_left: None,
     })))
 }
 
@@ -260,10 +268,13 @@ fn say_ready(info: &SessionInfo, exposed: Option<String>) {
     ));
 }
 
-/// The last word on stderr.
-fn say_summary(summary: &Summary) {
+/// The last word on stderr; `alone` when there is none on stdout.
+fn say_summary(summary: &Summary, alone: bool) {
     let totals = &summary.totals;
     let counted = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
     let lost = if totals.lost.any() { "some of it lost, see above" } else { "nothing lost" };
     say(&format!("{}, {}; {lost}", counted(totals.episodes, "episode"), counted(totals.victims, "victim")));
+    if alone && let Some(line) = text::ledger(&totals.ledger) {
+        say(&line);
+    }
 }

@@ -3,13 +3,14 @@
 //! Every field is copied out by value at its offset; lengths are checked before use; what the wire marks as not available
 //! becomes `None`. Unknown kinds are reported as such, so that the caller can count and skip them. Nothing panics.
 
+mod aftermath;
 mod bytes;
 mod task;
 
 use oomtrace_common::record::{self as wire, chosen, kind, reaper};
 
 use self::{
-    bytes::{Fields, counter, known_i32, known_u64},
+    bytes::{Fields, counter, known_i32, known_u32, known_u64},
     task::{candidate, trigger},
 };
 use crate::model::{
@@ -108,6 +109,9 @@ fn one(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError>
         kind::RELEASED => Ok(Observation::Released(exited(&fields, at)?)),
         kind::REAPER => reaper_stage(&fields, at),
         kind::CLOSED => closed(&fields, at),
+        kind::REAPED => aftermath::reaped(&fields, at),
+        kind::OOM_GROUP => aftermath::oom_group(&fields, at),
+        kind::ADJ_UPDATED => aftermath::adj_updated(&fields, at),
         other => Err(DecodeError::Kind(other)),
     }
 }
@@ -165,7 +169,15 @@ fn memcg_level(fields: &Fields<'_>, at: Stamp, page_counter_max: u64) -> Result<
         high_pages: limit(offset_of!(wire::MemcgLevel, high))?,
         swap_usage_pages: pages(offset_of!(wire::MemcgLevel, swap_usage))?,
         swap_max_pages: limit(offset_of!(wire::MemcgLevel, swap_max))?,
-        ..MemcgLevel::default()
+        failcnt: pages(offset_of!(wire::MemcgLevel, failcnt))?,
+        swap_failcnt: pages(offset_of!(wire::MemcgLevel, swap_failcnt))?,
+        min_pages: pages(offset_of!(wire::MemcgLevel, min))?,
+        low_pages: pages(offset_of!(wire::MemcgLevel, low))?,
+        oom_kills: pages(offset_of!(wire::MemcgLevel, oom_kills))?,
+        oom_group: known_u32(fields.u32(offset_of!(wire::MemcgLevel, oom_group))?)
+            .filter(|_| !failed)
+            .map(|value| value != 0),
+        kmem_usage_pages: pages(offset_of!(wire::MemcgLevel, kmem_usage))?,
     }))
 }
 
@@ -207,7 +219,6 @@ fn reaper_stage(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeErr
     let stage = match fields.u32(offset_of!(wire::Reaper, stage))? {
         reaper::WAKE => ReaperStage::Wake,
         reaper::START => ReaperStage::Start,
-        reaper::FINISH => ReaperStage::Finish,
         reaper::SKIP => ReaperStage::Skip,
         other => {
             return Err(DecodeError::Value { kind: kind::REAPER, field: "stage", value: u64::from(other) });

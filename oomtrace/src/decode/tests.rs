@@ -3,7 +3,7 @@
 use core::mem::offset_of;
 
 use oomtrace_common::{
-    UNKNOWN_U64,
+    UNKNOWN_I16, UNKNOWN_U32, UNKNOWN_U64,
     record::{self as wire, flag, kind},
 };
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{DecodeError, decode as decode_into};
 use crate::model::{
     Name, Observation,
-    observation::{Score, TaskFlags},
+    observation::{ReaperStage, Score, TaskFlags},
 };
 
 const NO_LIMIT: u64 = i64::MAX as u64 / 4096;
@@ -91,6 +91,65 @@ fn no_limit_is_not_a_limit() {
     put(&mut bytes, offset_of!(wire::MemcgLevel, read_failed), &1u32.to_le_bytes());
     let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
     assert_eq!((level.usage_pages, level.swap_max_pages), (None, None));
+}
+
+#[test]
+fn what_a_level_does_not_have_is_unknown_and_zero_is_zero() {
+    let mut bytes = record(kind::MEMCG_LEVEL, size_of::<wire::MemcgLevel>());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, failcnt), &12u64.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, min), &NO_LIMIT.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, kmem_usage), &UNKNOWN_U64.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, oom_group), &1u32.to_le_bytes());
+    let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
+    assert_eq!((level.failcnt, level.swap_failcnt, level.oom_kills), (Some(12), Some(0), Some(0)));
+    assert_eq!(level.min_pages, Some(NO_LIMIT), "a protection of everything is no missing one");
+    assert_eq!((level.kmem_usage_pages, level.oom_group), (None, Some(true)));
+    put(&mut bytes, offset_of!(wire::MemcgLevel, oom_group), &UNKNOWN_U32.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::MemcgLevel, read_failed), &1u32.to_le_bytes());
+    let Ok(Observation::MemcgLevel(level)) = decode(&bytes, NO_LIMIT) else { panic!("not a level") };
+    assert_eq!((level.failcnt, level.oom_kills, level.oom_group), (None, None, None));
+}
+
+#[test]
+fn the_reapers_end_tells_what_could_be_read() {
+    let mut bytes = record(kind::REAPED, size_of::<wire::Reaped>());
+    put(&mut bytes, offset_of!(wire::Reaped, tid), &4711i32.to_le_bytes());
+    let before = offset_of!(wire::Reaped, before);
+    put(&mut bytes, before + offset_of!(wire::Memory, rss_anon), &9000u64.to_le_bytes());
+    put(&mut bytes, before + offset_of!(wire::Memory, swapents), &UNKNOWN_U64.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::Reaped, known), &wire::reaped::BEFORE.to_le_bytes());
+    let Ok(Observation::Reaper(reaper)) = decode(&bytes, NO_LIMIT) else { panic!("not the reaper") };
+    assert_eq!((reaper.stage, reaper.tid, reaper.after), (ReaperStage::Finish, 4711, None));
+    let memory = reaper.before.unwrap();
+    assert_eq!(
+        (memory.rss_anon_pages, memory.swap_entries, memory.rss_file_pages),
+        (Some(9000), None, Some(0))
+    );
+}
+
+#[test]
+fn an_adjustment_names_both_sides() {
+    let mut bytes = record(kind::ADJ_UPDATED, size_of::<wire::AdjUpdated>());
+    put(&mut bytes, offset_of!(wire::AdjUpdated, tid), &31i32.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::AdjUpdated, oom_score_adj), &(-900i16).to_le_bytes());
+    put(&mut bytes, offset_of!(wire::AdjUpdated, comm), b"database\0 old");
+    let Ok(Observation::AdjUpdated(update)) = decode(&bytes, NO_LIMIT) else { panic!("not an adjustment") };
+    assert_eq!((update.tid, update.oom_score_adj, update.comm), (31, -900, Name::from("database")));
+    assert_eq!((update.by_pid, update.by_comm), (None, None));
+    put(&mut bytes, offset_of!(wire::AdjUpdated, by_pid), &1i32.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::AdjUpdated, by_comm), b"systemd\0");
+    let Ok(Observation::AdjUpdated(update)) = decode(&bytes, NO_LIMIT) else { panic!("not an adjustment") };
+    assert_eq!((update.by_pid, update.by_comm), (Some(1), Some(Name::from("systemd"))));
+    put(&mut bytes, offset_of!(wire::AdjUpdated, oom_score_adj), &UNKNOWN_I16.to_le_bytes());
+    assert!(matches!(decode(&bytes, NO_LIMIT), Err(DecodeError::Value { field: "oom_score_adj", .. })));
+}
+
+#[test]
+fn a_group_that_could_not_be_read_has_the_id_of_nobody() {
+    let mut bytes = record(kind::OOM_GROUP, size_of::<wire::OomGroup>());
+    put(&mut bytes, offset_of!(wire::OomGroup, cgroup), &UNKNOWN_U64.to_le_bytes());
+    let Ok(Observation::OomGroup(group)) = decode(&bytes, NO_LIMIT) else { panic!("not a group") };
+    assert_eq!((group.cgroup, group.at.episode), (0, 5));
 }
 
 /// A record of names with these ids.
@@ -174,7 +233,7 @@ fn unknown_kinds_and_wrong_lengths_are_told_apart() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(kind in 0u16..15, mut body in prop::collection::vec(any::<u8>(), 0..4096), whole: bool) {
+    fn no_bytes_make_it_panic(kind in 0u16..40, mut body in prop::collection::vec(any::<u8>(), 0..4096), whole: bool) {
         if whole && body.len() >= 24 {
             let len = u32::try_from(body.len()).unwrap();
             body[..2].copy_from_slice(&kind.to_le_bytes());

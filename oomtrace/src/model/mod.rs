@@ -2,14 +2,18 @@
 //!
 //! Pure data: no I/O, no clock, no terminal. Depends on no other folder of the crate.
 
+pub mod cgroup_path;
 pub mod episode;
 pub mod evidence;
 pub mod gfp;
+pub mod ledger;
+pub mod meminfo;
 pub mod name;
 pub mod observation;
 pub mod session;
 
 pub use episode::Episode;
+pub use ledger::Ledger;
 pub use name::Name;
 pub use observation::Observation;
 pub use session::{SessionEnd, SessionInfo, SourceKind};

@@ -559,18 +559,18 @@ pub struct Lost {
     #[n(5)]
     #[cbor(default)]
     pub unclosed: u64,
-    /// Runs of the OOM killer's probes that the kernel skipped because a program was running on that CPU already; counted by
-    /// the kernel from 5.12 on.
+    /// Runs of the OOM killer's probes that the kernel skipped because a program was running on that CPU already; `None` for
+    /// a kernel that does not count them (before 5.12), and for a single episode, whose part is not known.
     #[n(6)]
-    #[cbor(default)]
-    pub missed_runs: u64,
+    pub missed_runs: Option<u64>,
 }
 
 impl Lost {
     /// Whether anything was lost.
     #[must_use]
     pub fn any(self) -> bool {
-        self != Self::default()
+        let missed_runs = self.missed_runs.filter(|&runs| runs > 0);
+        Self { missed_runs, ..self } != Self::default()
     }
 
     /// Adds the losses of a part to those of the whole.
@@ -582,7 +582,10 @@ impl Lost {
         self.victims = self.victims.saturating_add(victims);
         self.rejected = self.rejected.saturating_add(rejected);
         self.unclosed = self.unclosed.saturating_add(unclosed);
-        self.missed_runs = self.missed_runs.saturating_add(missed_runs);
+        self.missed_runs = match (self.missed_runs, missed_runs) {
+            (Some(before), Some(more)) => Some(before.saturating_add(more)),
+            (known, None) | (None, known) => known,
+        };
     }
 }
 

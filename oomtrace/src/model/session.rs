@@ -85,7 +85,7 @@ pub struct SessionInfo {
     #[n(22)]
     #[cbor(default)]
     pub memcg_stat_items: Vec<String>,
-    /// `oom_kill` of `/proc/vmstat` once the probes were attached.
+    /// `oom_kill` of `/proc/vmstat` at `started_boot_ns`, when the probes were attached.
     #[n(23)]
     pub vmstat_oom_kills: Option<u64>,
     /// `/proc/sys/kernel/tainted` at start.
@@ -106,6 +106,15 @@ impl SessionInfo {
     #[must_use]
     pub fn releases_observed(&self) -> bool {
         self.hooks.iter().any(|hook| hook.missing.is_none() && hook.target == "exit_oom_victim")
+    }
+
+    /// Whether the captured kernel is of this version or later; `None` when it is not known.
+    #[must_use]
+    pub fn kernel_at_least(&self, major: u32, minor: u32) -> Option<bool> {
+        let mut numbers =
+            self.kernel_release.as_deref()?.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+        let release = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some(release >= (major, minor))
     }
 
     /// Bytes in `pages` pages of the captured machine.
@@ -198,7 +207,7 @@ pub struct GfpFlag {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct SessionEnd {
-    /// Boot clock when the capture ended, ns.
+    /// Boot clock when the capture ended, ns: just before the probes were taken away.
     #[n(0)]
     pub boot_ns: u64,
     /// Losses of the whole session, those of its episodes included.
@@ -209,7 +218,11 @@ pub struct SessionEnd {
     /// was shown as far as it was known.
     #[n(2)]
     pub completed: Option<u64>,
-    /// `oom_kill` of `/proc/vmstat` when the probes were taken away.
+    /// `oom_kill` of `/proc/vmstat` at `boot_ns`.
     #[n(3)]
     pub vmstat_oom_kills: Option<u64>,
+    /// Kills that the kernel counts and that the source saw after the observation that ended the capture (`--count`); they
+    /// are not recorded. `None`: none, or not counted.
+    #[n(4)]
+    pub kills_left: Option<u64>,
 }

@@ -7,7 +7,7 @@ pub mod terminal;
 use std::io;
 
 use crate::model::observation::Lost;
-use crate::model::{Episode, SessionInfo};
+use crate::model::{Episode, Ledger, SessionInfo};
 
 pub use json::Json;
 pub use terminal::Terminal;
@@ -37,7 +37,7 @@ pub trait Sink {
 }
 
 /// The whole session in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// The session has its end; false when it was cut off.
     pub complete: bool,
@@ -45,10 +45,14 @@ pub struct Totals {
     pub episodes: u64,
     /// Victims in them.
     pub victims: u64,
+    /// Episodes that filters kept from them.
+    pub hidden: u64,
     /// Boot clock at the end, ns; `None` when the end is missing.
     pub boot_ns: Option<u64>,
     /// Losses of the whole session; without an end, those of the episodes.
     pub lost: Lost,
+    /// Kills of the whole session, whatever was shown, against the kernel's counters.
+    pub ledger: Ledger,
 }
 
 /// Several sinks as one. One that fails is left out from then on, the others go on.

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+#[path = "made_up/evidence.rs"]
+pub mod evidence;
+
 use oomtrace::assemble::Assembler;
 use oomtrace::badness;
 use oomtrace::model::observation::*;
@@ -64,11 +67,11 @@ pub fn info() -> SessionInfo {
         ],
         cgroup_version: Some(2),
         rss_counters_percpu: true,
-        node_stat_items: Vec::new(),
-        zone_stat_items: Vec::new(),
-        memcg_stat_items: Vec::new(),
+        node_stat_items: evidence::items(evidence::NODE_ITEMS),
+        zone_stat_items: evidence::items(evidence::ZONE_ITEMS),
+        memcg_stat_items: evidence::items(evidence::MEMCG_ITEMS),
         vmstat_oom_kills: None,
-        tainted: None,
+        tainted: Some(0x1000),
     }
 }
 
@@ -545,6 +548,9 @@ pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
         ("sysrq-silent-scorer", sysrq_with_silent_scorer()),
         ("allocating-task", allocating_task()),
         ("odd", odd()),
+        ("whole-pod", evidence::whole_pod()),
+        ("whole-machine", evidence::whole_machine()),
+        ("odd-evidence", evidence::odd()),
     ]
 }
 
@@ -556,7 +562,7 @@ pub fn end(observations: &[Observation]) -> SessionEnd {
             lost.add(closed.lost);
         }
     }
-    SessionEnd { boot_ns: START + 200_000 * MS, lost, completed: None, vmstat_oom_kills: None }
+    SessionEnd { boot_ns: START + 200_000 * MS, lost, completed: None, ..SessionEnd::default() }
 }
 
 /// All episodes of a session.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::view::{Candidate, Episode};
+use super::view::{Candidate, Episode, Memory};
 use crate::oracle::formula;
 use crate::oracle::report::{Report, Row};
 
@@ -20,6 +20,9 @@ pub struct Basis {
     /// How many pages a part of a candidate's memory may differ from the report: 0 where the kernel itself reports what
     /// oomtrace can read.
     pub tolerance: i64,
+    /// Process ids of those that run while the kernel scans and writes its table, so that their memory may change in between: the
+    /// harness and its like. They cannot be killed, and their memory is not compared.
+    pub bystanders: Vec<i32>,
 }
 
 impl Basis {
@@ -33,7 +36,7 @@ impl Basis {
         let major: u32 =
             release.split('.').next().and_then(|word| word.parse().ok()).context("no release")?;
         let cpus = i64::try_from(std::thread::available_parallelism()?.get())?;
-        Ok(Self { totalpages, tolerance: if major >= 7 { 64 * cpus } else { 0 } })
+        Ok(Self { totalpages, tolerance: if major >= 7 { 64 * cpus } else { 0 }, bystanders: Vec::new() })
     }
 }
 
@@ -137,15 +140,11 @@ fn one(candidate: &Candidate, row: &Row, basis: &Basis, differences: &mut Vec<St
     differ("thread", Some(candidate.task.tid.into()), row.tid.into(), 0);
     differ("uid", candidate.task.uid, row.uid.into(), 0);
     differ("oom_score_adj", candidate.task.oom_score_adj, row.oom_score_adj.into(), 0);
-    differ("total_vm", candidate.total_vm_pages, row.total_vm, 0);
-    differ("pgtables", memory.pgtables_bytes, row.pgtables_bytes, 0);
-    differ("swap", memory.swap, row.swapents, tolerance);
-    if let Some(parts) = row.parts {
-        differ("anon", memory.anon, parts.anon, tolerance);
-        differ("file", memory.file, parts.file, tolerance);
-        differ("shmem", memory.shmem, parts.shmem, tolerance);
-    } else {
-        differ("rss", memory.rss(), row.rss, tolerance);
+    if !basis.bystanders.contains(&row.tgid) {
+        differ("total_vm", candidate.total_vm_pages, row.total_vm, 0);
+        differ("pgtables", memory.pgtables_bytes, row.pgtables_bytes, 0);
+        differ("swap", memory.swap, row.swapents, tolerance);
+        parts(memory, row, tolerance, &mut differ);
     }
     let explained = candidate.explained_memory_pages;
     // An earlier victim whose mm is still there has a row, but is not scored again.
@@ -171,6 +170,17 @@ fn one(candidate: &Candidate, row: &Row, basis: &Basis, differences: &mut Vec<St
     if candidate.task.tid == candidate.task.pid && candidate.task.comm != row.name {
         let (ours, kernels) = (candidate.task.comm.escape_ascii(), row.name.escape_ascii());
         differences.push(format!("{} is called {ours}, and {kernels} by the kernel", row.tgid));
+    }
+}
+
+/// Resident memory, by kind where the table has kinds.
+fn parts(memory: Memory, row: &Row, tolerance: i64, differ: &mut impl FnMut(&str, Option<i64>, i64, i64)) {
+    if let Some(parts) = row.parts {
+        differ("anon", memory.anon, parts.anon, tolerance);
+        differ("file", memory.file, parts.file, tolerance);
+        differ("shmem", memory.shmem, parts.shmem, tolerance);
+    } else {
+        differ("rss", memory.rss(), row.rss, tolerance);
     }
 }
 

@@ -34,19 +34,23 @@ struct Tally {
 struct Options {
     group: Group,
     filter: Option<String>,
+    seed: Option<u64>,
     out: PathBuf,
 }
 
-/// Runs what the arguments select: `[--group core|measure] [--filter SUBSTRING] [--list] [--out DIR]`.
+/// Runs what the arguments select: `[--group core|seeded|measure] [--filter SUBSTRING] [--seed N] [--list]
+/// [--out DIR]`.
 pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
     let group = match arguments.option::<String>("--group")?.as_deref() {
         None | Some("core") => Group::Core,
+        Some("seeded") => Group::Seeded,
         Some("measure") => Group::Measure,
-        Some(other) => bail!("there is no group {other:?}: core, measure"),
+        Some(other) => bail!("there is no group {other:?}: core, seeded, measure"),
     };
     let options = Options {
         group,
         filter: arguments.option("--filter")?,
+        seed: arguments.option("--seed")?,
         out: arguments.option("--out")?.unwrap_or_else(|| PathBuf::from("/out")),
     };
     let list = arguments.flag("--list");
@@ -103,7 +107,7 @@ fn select(options: &Options) -> Vec<(String, &'static Scenario, Flavour)> {
 /// Runs one and returns how long it took.
 fn run(name: &str, scenario: &Scenario, flavour: Flavour, options: &Options) -> Result<Duration> {
     let started = Instant::now();
-    let stage = Stage::new(name, flavour)?;
+    let stage = Stage::new(name, flavour, options.seed)?;
     let result = (scenario.run)(&stage);
     if let Err(error) = &result
         && !error.is::<Skip>()

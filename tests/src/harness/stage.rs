@@ -37,20 +37,26 @@ impl fmt::Display for Flavour {
 pub struct Stage {
     name: String,
     flavour: Flavour,
+    seed: Option<u64>,
     log: RefCell<KernelLog>,
     kept: RefCell<Vec<(String, Collected)>>,
 }
 
 impl Stage {
     /// For the run called `name`.
-    pub fn new(name: &str, flavour: Flavour) -> Result<Self> {
+    pub fn new(name: &str, flavour: Flavour, seed: Option<u64>) -> Result<Self> {
         let log = RefCell::new(KernelLog::from_now()?);
-        Ok(Self { name: name.to_owned(), flavour, log, kept: RefCell::default() })
+        Ok(Self { name: name.to_owned(), flavour, seed, log, kept: RefCell::default() })
     }
 
     /// How oomtrace is to attach in this run.
     pub fn flavour(&self) -> Flavour {
         self.flavour
+    }
+
+    /// The one seed that a scenario with several is to be run with, when one is asked for.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// Starts `oomtrace watch --json` with this run's flavour and `options`, and waits until it is attached.

@@ -42,8 +42,12 @@ pub struct Candidate {
     pub total_vm_pages: Option<i64>,
     /// `memory_exact`.
     pub memory_exact: Option<bool>,
+    /// `explained.points`.
+    pub explained_points: Option<i64>,
     /// `explained.memory_pages`.
     pub explained_memory_pages: Option<i64>,
+    /// `scan_index`.
+    pub scan_index: Option<i64>,
 }
 
 /// A member of `victims`.
@@ -166,6 +170,7 @@ impl Candidate {
     fn read(json: &Value) -> Result<Self> {
         let explained = need(json, "explained")?;
         let memory_exact = need(json, "memory_exact")?;
+        let of_explained = |key| if explained.is_null() { Ok(None) } else { number(explained, key) };
         Ok(Self {
             task: Task::read(json)?,
             verdict: string(json, "verdict")?,
@@ -174,11 +179,9 @@ impl Candidate {
             memory: Memory::read(json)?,
             total_vm_pages: number(json, "total_vm_pages")?,
             memory_exact: memory_exact.as_bool(),
-            explained_memory_pages: if explained.is_null() {
-                None
-            } else {
-                number(explained, "memory_pages")?
-            },
+            explained_points: of_explained("points")?,
+            explained_memory_pages: of_explained("memory_pages")?,
+            scan_index: number(json, "scan_index")?,
         })
     }
 }
@@ -234,6 +237,10 @@ pub fn losses(json: &Value) -> Result<String> {
     let lost = need(json, "lost")?.as_object().context("lost is no object")?;
     let mut words = Vec::new();
     for (cause, count) in lost {
+        // Not counted by this kernel, or not for this line.
+        if count.is_null() && cause == "missed_runs" {
+            continue;
+        }
         let count = count.as_u64().with_context(|| format!("lost.{cause} is no number"))?;
         if count > 0 {
             words.push(format!("{cause} {count}"));
@@ -294,7 +301,8 @@ mod tests {
     #[test]
     fn losses_name_their_cause() {
         assert_eq!(losses(&json!({"lost": {"candidates": 3, "reads": 0}})).unwrap(), "candidates 3");
-        assert_eq!(losses(&json!({"lost": {"candidates": 0}})).unwrap(), "");
+        assert_eq!(losses(&json!({"lost": {"candidates": 0, "missed_runs": null}})).unwrap(), "");
+        assert!(losses(&json!({"lost": {"candidates": null}})).is_err());
         assert!(losses(&json!({})).is_err());
     }
 }

@@ -26,6 +26,10 @@ pub struct Watch {
     pub stderr: Collected,
 }
 
+/// How far the output of a watch has been looked at, bytes.
+#[derive(Debug, Default)]
+pub struct Mark(usize);
+
 /// A watch that has ended.
 pub struct Finished {
     /// Exit code; `None` when a signal ended it.
@@ -88,18 +92,28 @@ impl Watch {
         count: usize,
         wanted: impl Fn(&Episode) -> bool,
     ) -> Result<Vec<Episode>> {
-        let mut parsed = 0;
+        self.await_more(&mut Mark::default(), what, count, wanted)
+    }
+
+    /// The same from `mark` on, which is then behind the last line that was looked at.
+    pub fn await_more(
+        &self,
+        mark: &mut Mark,
+        what: &str,
+        count: usize,
+        wanted: impl Fn(&Episode) -> bool,
+    ) -> Result<Vec<Episode>> {
         let mut found = Vec::new();
         let mut broken = None;
         let enough = self.stdout.wait_for(PATIENCE, |bytes| {
-            let (episodes, length) = match complete_episodes(&bytes[parsed..]) {
+            let (episodes, length) = match complete_episodes(&bytes[mark.0..]) {
                 Ok(read) => read,
                 Err(error) => {
                     broken = Some(error);
                     return Some(());
                 }
             };
-            parsed += length;
+            mark.0 += length;
             found.extend(episodes.into_iter().filter(|episode| wanted(episode)));
             (found.len() >= count).then_some(())
         });

@@ -42,6 +42,11 @@ impl Arguments {
         word.parse().ok().with_context(|| format!("{what} cannot be {word:?}"))
     }
 
+    /// Takes the next positional word, if there is one.
+    pub fn optional(&mut self) -> Result<Option<String>> {
+        if self.0.is_empty() { Ok(None) } else { self.next("a word").map(Some) }
+    }
+
     /// Checks that nothing is left.
     pub fn end(self) -> Result<()> {
         match self.0.first() {

@@ -41,7 +41,8 @@ fn survive(rss_kb: usize, mut leader: std::io::PipeReader) -> Result<()> {
     hog::without_end(256 * 1024)
 }
 
-fn leader_is_gone(pid: u32) -> Result<bool> {
+/// Whether the leader of process `pid` has exited while others of its threads go on.
+pub(super) fn leader_is_gone(pid: u32) -> Result<bool> {
     let stat =
         std::fs::read(format!("/proc/{pid}/task/{pid}/stat")).context("failed to read the leader's state")?;
     let text = String::from_utf8_lossy(&stat);

@@ -5,6 +5,7 @@
 //! what a program's own header says. To add one: a module with a `main`, and a line in [`PROGRAMS`].
 
 mod arguments;
+mod cast;
 mod exit_leader;
 mod fill;
 mod hog;
@@ -28,6 +29,7 @@ pub type Program = (&'static str, fn(Arguments) -> Result<()>);
 
 /// All programs by name.
 pub const PROGRAMS: &[Program] = &[
+    ("cast", cast::main),
     ("exit-leader", exit_leader::main),
     ("fill", fill::main),
     ("hog", hog::main),

@@ -46,13 +46,13 @@ pub(super) fn only_episode(lines: &Lines) -> Result<&Episode> {
 
 /// A file whose mapped pages the kernel counts as those of a file. The guest's root is a tmpfs, whose pages count as shared
 /// memory, and there is no disk; ramfs is the one file system left. Made once, and left there.
-fn mapped_file() -> Result<PathBuf> {
+pub(super) fn mapped_file() -> Result<PathBuf> {
     let directory = Path::new("/run-ramfs");
     let file = directory.join("mapped");
     if !file.exists() {
         std::fs::create_dir_all(directory).context("failed to make a directory for ramfs")?;
         mount("ramfs", directory, "ramfs", MountFlags::empty(), None).context("failed to mount a ramfs")?;
-        std::fs::write(&file, vec![1; 128 * 1024]).context("failed to write a file to map")?;
+        std::fs::write(&file, vec![1; 1024 * 1024]).context("failed to write a file to map")?;
     }
     Ok(file)
 }

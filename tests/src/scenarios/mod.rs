@@ -19,6 +19,9 @@ mod nested_limits;
 mod no_phantoms;
 mod none_killable;
 mod oracle_agrees;
+mod parent_limit;
+mod play;
+mod random;
 mod rank;
 mod rank_unprivileged;
 mod refusals;
@@ -31,6 +34,7 @@ mod swap;
 mod sysrq_f;
 mod threads;
 mod vfork_child;
+mod what_if;
 
 use anyhow::Result;
 
@@ -41,6 +45,8 @@ use crate::harness::stage::Stage;
 pub enum Group {
     /// Always.
     Core,
+    /// Always, in guests of their own: many cases made from seeds, which take their time. `--seed` runs one of them again.
+    Seeded,
     /// When asked for: prints figures, proves nothing.
     Measure,
 }
@@ -66,6 +72,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("shared_mm", shared_mm::run),
     each("exited_leader", exited_leader::run),
     each("nested_limits", nested_limits::run),
+    each("parent_limit", parent_limit::run),
     each("limit_lowered", limit_lowered::run),
     each("threads", threads::run),
     each("vfork_child", vfork_child::run),
@@ -88,6 +95,8 @@ pub const SCENARIOS: &[Scenario] = &[
     once("bad_files", bad_files::run),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),
+    Scenario { name: "random", group: Group::Seeded, per_flavour: true, run: random::run },
+    Scenario { name: "what_if", group: Group::Seeded, per_flavour: true, run: what_if::run },
     Scenario { name: "measure", group: Group::Measure, per_flavour: true, run: measure::run },
 ];
 

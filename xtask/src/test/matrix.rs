@@ -22,6 +22,8 @@ const GROUPS: &[Group] = &[
     ("core", "core", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
     // Debian's kernels from 6.12 on have no memory controller for cgroup v1.
     ("v1", "core", 2, "1G", "oomtrace.cgroup=v1", &["5.10"]),
+    // Many cases made from seeds: the longest there is, apart from the rest.
+    ("seeded", "seeded", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
 ];
 
 type Group = (&'static str, &'static str, u32, &'static str, &'static str, &'static [&'static str]);

@@ -3,14 +3,18 @@
 use serde::Serialize;
 
 use crate::badness;
+use crate::explain::timeline::freed_pages;
+use crate::model::cgroup_path::{self, Container, Owner};
 use crate::model::episode::{
     Cause, Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim,
     VictimWhy,
 };
 use crate::model::observation::{Constraint, Memory, TaskFlags};
-use crate::model::{SessionInfo, gfp};
+use crate::model::{Name, SessionInfo, gfp};
 
-use super::session::LostJson;
+use super::evidence::{AdjJson, FrameJson, MomentJson, SituationJson, moments};
+use super::memory::{MachineJson, MemcgStatJson, machine};
+use super::session::{LostJson, SettingsJson};
 use super::{NameJson, rfc3339};
 
 #[derive(Serialize)]
@@ -28,7 +32,10 @@ pub(super) struct EpisodeLine<'a> {
     order: Option<i32>,
     gfp_mask: Option<GfpJson>,
     totalpages: Option<u64>,
-    trigger: Option<TaskJson<'a>>,
+    trigger: Option<TriggerJson<'a>>,
+    situation: Option<SituationJson<'a>>,
+    settings: Option<SettingsJson>,
+    memory: Option<MachineJson<'a>>,
     memcg: Option<MemcgJson<'a>>,
     chosen_points: Option<i64>,
     message: Option<NameJson<'a>>,
@@ -37,7 +44,10 @@ pub(super) struct EpisodeLine<'a> {
     scorer_silent: bool,
     candidates: Vec<CandidateJson<'a>>,
     victims: Vec<VictimJson<'a>>,
+    oom_group: Option<NameJson<'a>>,
+    adj_changes: Vec<AdjJson<'a>>,
     scan: Option<ScanJson>,
+    timeline: Vec<MomentJson>,
     folded: FoldedJson,
     lost: LostJson,
 }
@@ -57,12 +67,44 @@ struct TaskJson<'a> {
     uid: Option<u32>,
     oom_score_adj: Option<i16>,
     cgroup: Option<NameJson<'a>>,
+    #[serde(flatten)]
+    owner: OwnerJson<'a>,
+}
+
+#[derive(Serialize)]
+struct TriggerJson<'a> {
+    #[serde(flatten)]
+    task: TaskJson<'a>,
+    stack: Option<Vec<FrameJson<'a>>>,
+    stack_cut: Option<bool>,
+}
+
+#[derive(Default, Serialize)]
+struct OwnerJson<'a> {
+    container: Option<ContainerJson<'a>>,
+    pod: Option<PodJson>,
+    unit: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ContainerJson<'a> {
+    runtime: Option<&'static str>,
+    id: &'a str,
+}
+
+#[derive(Serialize)]
+struct PodJson {
+    uid: String,
+    qos: Option<&'static str>,
 }
 
 #[derive(Serialize)]
 struct MemcgJson<'a> {
     path: Option<NameJson<'a>>,
+    #[serde(flatten)]
+    owner: OwnerJson<'a>,
     chain: Vec<LevelJson<'a>>,
+    stat: Option<MemcgStatJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +116,13 @@ struct LevelJson<'a> {
     high_pages: Option<u64>,
     swap_usage_pages: Option<u64>,
     swap_max_pages: Option<u64>,
+    failcnt: Option<u64>,
+    swap_failcnt: Option<u64>,
+    min_pages: Option<u64>,
+    low_pages: Option<u64>,
+    oom_kills: Option<u64>,
+    oom_group: Option<bool>,
+    kmem_usage_pages: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +180,9 @@ struct ReapedJson {
     started_boot_ns: Option<u64>,
     finished_boot_ns: Option<u64>,
     skipped: bool,
+    before: Option<MemoryJson>,
+    after: Option<MemoryJson>,
+    freed_pages: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -149,7 +201,7 @@ struct FoldedJson {
 }
 
 impl<'a> EpisodeLine<'a> {
-    pub(super) fn new(episode: &'a Episode, info: &SessionInfo) -> Self {
+    pub(super) fn new(episode: &'a Episode, info: &'a SessionInfo) -> Self {
         let folded = episode.folded;
         Self {
             r#type: "episode",
@@ -177,8 +229,15 @@ impl<'a> EpisodeLine<'a> {
                 flags: gfp::flag_names(raw, &info.gfp_flags),
             }),
             totalpages: episode.totalpages,
-            trigger: episode.trigger.as_ref().map(TaskJson::from),
-            memcg: memcg(episode),
+            trigger: episode.trigger.as_ref().map(|trigger| TriggerJson {
+                task: TaskJson::from(trigger),
+                stack: episode.stack.as_ref().map(|stack| stack.frames.iter().map(FrameJson::from).collect()),
+                stack_cut: episode.stack.as_ref().map(|stack| stack.cut),
+            }),
+            situation: episode.situation.as_ref().map(SituationJson::from),
+            settings: episode.situation.as_ref().map(|situation| situation.settings.into()),
+            memory: machine(episode, info),
+            memcg: memcg(episode, info),
             chosen_points: episode.chosen_points,
             message: episode.message.as_ref().map(NameJson::from),
             evaluated: episode.evaluated,
@@ -186,6 +245,9 @@ impl<'a> EpisodeLine<'a> {
             scorer_silent: episode.scorer_silent,
             candidates: episode.candidates.iter().map(|c| candidate(c, episode.totalpages)).collect(),
             victims: episode.victims.iter().map(VictimJson::from).collect(),
+            oom_group: episode.oom_group.as_ref().map(NameJson::from),
+            adj_changes: episode.adj_changes.iter().map(|change| AdjJson::new(change, info)).collect(),
+            timeline: moments(episode),
             scan: episode.scan_ns.zip(episode.opened_ns).map(|((first, last), opened)| ScanJson {
                 first_ns: first.saturating_sub(opened),
                 last_ns: last.saturating_sub(opened),
@@ -236,18 +298,34 @@ impl<'a> From<&'a Person> for TaskJson<'a> {
             uid: task.uid,
             oom_score_adj: task.oom_score_adj,
             cgroup: task.cgroup.as_ref().map(NameJson::from),
+            owner: OwnerJson::of(task.cgroup.as_ref()),
+        }
+    }
+}
+
+impl<'a> OwnerJson<'a> {
+    fn of(cgroup: Option<&'a Name>) -> Self {
+        let Some(cgroup) = cgroup else { return Self::default() };
+        let Owner { container, pod, unit } = cgroup_path::owner(cgroup);
+        Self {
+            container: container.map(|Container { runtime, id }| ContainerJson { runtime, id }),
+            pod: pod.map(|pod| PodJson { uid: pod.uid(), qos: pod.qos }),
+            unit,
         }
     }
 }
 
 /// Known to be a memcg OOM, or with levels that say so.
-fn memcg(episode: &Episode) -> Option<MemcgJson<'_>> {
+fn memcg<'a>(episode: &'a Episode, info: &'a SessionInfo) -> Option<MemcgJson<'a>> {
     if episode.scope != Some(Scope::Memcg) && episode.memcg.is_empty() {
         return None;
     }
     let limiting = episode.memcg.iter().find(|level| level.limiting);
+    let path = limiting.and_then(|level| level.path.as_ref());
     Some(MemcgJson {
-        path: limiting.and_then(|level| level.path.as_ref()).map(NameJson::from),
+        path: path.map(NameJson::from),
+        owner: OwnerJson::of(path),
+        stat: episode.memcg_stat.as_ref().map(|stat| MemcgStatJson { stat, info }),
         chain: episode.memcg.iter().map(LevelJson::from).collect(),
     })
 }
@@ -262,6 +340,13 @@ impl<'a> From<&'a MemcgLimit> for LevelJson<'a> {
             high_pages: level.high_pages,
             swap_usage_pages: level.swap_usage_pages,
             swap_max_pages: level.swap_max_pages,
+            failcnt: level.failcnt,
+            swap_failcnt: level.swap_failcnt,
+            min_pages: level.min_pages,
+            low_pages: level.low_pages,
+            oom_kills: level.oom_kills,
+            oom_group: level.oom_group,
+            kmem_usage_pages: level.kmem_usage_pages,
         }
     }
 }
@@ -326,6 +411,9 @@ impl<'a> From<&'a Victim> for VictimJson<'a> {
                 started_boot_ns: reaped.started_ns,
                 finished_boot_ns: reaped.finished_ns,
                 skipped: reaped.skipped,
+                before: reaped.before.map(|memory| Some(memory).into()),
+                after: reaped.after.map(|memory| Some(memory).into()),
+                freed_pages: freed_pages(&reaped),
             }),
         }
     }

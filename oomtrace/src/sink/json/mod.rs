@@ -1,9 +1,13 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod episode;
+mod evidence;
+mod ledger;
+mod memory;
 mod rank;
 mod session;
 
+pub(crate) use ledger::LedgerJson;
 pub use rank::ranking;
 pub(crate) use session::LostJson;
 

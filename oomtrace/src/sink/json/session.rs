@@ -7,6 +7,7 @@ use crate::model::observation::Lost;
 use crate::model::session::{Hook, Settings};
 use crate::sink::Totals;
 
+use super::ledger::LedgerJson;
 use super::{FORMAT, rfc3339};
 
 #[derive(Serialize)]
@@ -30,12 +31,13 @@ pub(super) struct Session<'a> {
     utc_offset_seconds: i32,
     cgroup_version: Option<u8>,
     rss_counters: &'static str,
+    tainted: Option<u64>,
     settings: SettingsJson,
     hooks: Vec<HookJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct SettingsJson {
+pub(super) struct SettingsJson {
     panic_on_oom: Option<i32>,
     oom_kill_allocating_task: Option<i32>,
     oom_dump_tasks: Option<i32>,
@@ -52,13 +54,6 @@ struct HookJson<'a> {
 
 impl<'a> From<&'a SessionInfo> for Session<'a> {
     fn from(info: &'a SessionInfo) -> Self {
-        let Settings {
-            panic_on_oom,
-            oom_kill_allocating_task,
-            oom_dump_tasks,
-            overcommit_memory,
-            swappiness,
-        } = info.settings;
         Self {
             r#type: "session",
             format: FORMAT,
@@ -79,15 +74,23 @@ impl<'a> From<&'a SessionInfo> for Session<'a> {
             utc_offset_seconds: info.utc_offset_seconds,
             cgroup_version: info.cgroup_version,
             rss_counters: if info.rss_counters_percpu { "percpu" } else { "shared" },
-            settings: SettingsJson {
-                panic_on_oom,
-                oom_kill_allocating_task,
-                oom_dump_tasks,
-                overcommit_memory,
-                swappiness,
-            },
+            tainted: info.tainted,
+            settings: info.settings.into(),
             hooks: info.hooks.iter().map(HookJson::from).collect(),
         }
+    }
+}
+
+impl From<Settings> for SettingsJson {
+    fn from(settings: Settings) -> Self {
+        let Settings {
+            panic_on_oom,
+            oom_kill_allocating_task,
+            oom_dump_tasks,
+            overcommit_memory,
+            swappiness,
+        } = settings;
+        Self { panic_on_oom, oom_kill_allocating_task, oom_dump_tasks, overcommit_memory, swappiness }
     }
 }
 
@@ -105,7 +108,7 @@ pub(crate) struct LostJson {
     victims: u64,
     rejected: u64,
     unclosed: u64,
-    missed_runs: u64,
+    missed_runs: Option<u64>,
 }
 
 impl From<Lost> for LostJson {
@@ -116,18 +119,29 @@ impl From<Lost> for LostJson {
 }
 
 #[derive(Serialize)]
-pub(super) struct End {
+pub(super) struct End<'a> {
     r#type: &'static str,
     complete: bool,
     episodes: u64,
     victims: u64,
     boot_ns: Option<u64>,
+    hidden: u64,
     lost: LostJson,
+    ledger: LedgerJson<'a>,
 }
 
-impl From<&Totals> for End {
-    fn from(totals: &Totals) -> Self {
-        let Totals { complete, episodes, victims, boot_ns, lost } = *totals;
-        Self { r#type: "end", complete, episodes, victims, boot_ns, lost: lost.into() }
+impl<'a> From<&'a Totals> for End<'a> {
+    fn from(totals: &'a Totals) -> Self {
+        let &Totals { complete, episodes, victims, hidden, boot_ns, lost, ref ledger } = totals;
+        Self {
+            r#type: "end",
+            complete,
+            episodes,
+            victims,
+            boot_ns,
+            hidden,
+            lost: lost.into(),
+            ledger: ledger.into(),
+        }
     }
 }

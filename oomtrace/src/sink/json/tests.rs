@@ -28,7 +28,7 @@ fn set(names: &str) -> BTreeSet<&str> {
     names.split_whitespace().collect()
 }
 
-const TASK: &str = "pid tid comm uid oom_score_adj cgroup";
+const TASK: &str = "pid tid comm uid oom_score_adj cgroup container pod unit";
 const MEMORY: &str =
     "rss_anon_pages rss_file_pages rss_shmem_pages swap_entries total_vm_pages pgtables_bytes";
 
@@ -41,14 +41,15 @@ fn the_fields_are_those_of_the_contract() {
         set(
             "type format tool_version source host kernel_release kernel_version machine boot_id page_size cpus \
              ram_bytes swap_bytes ring_bytes started started_boot_ns utc_offset_seconds cgroup_version rss_counters \
-             settings hooks"
+             tainted settings hooks"
         )
     );
     assert_eq!(
         keys(episode),
         set(
             "type id time boot_ns duration_ns source outcome scope constraint sysrq order gfp_mask totalpages trigger \
-             memcg chosen_points message evaluated blocker scorer_silent candidates victims scan folded lost"
+             situation settings memory memcg chosen_points message evaluated blocker scorer_silent candidates victims \
+             oom_group adj_changes scan timeline folded lost"
         )
     );
     let candidate = format!(
@@ -58,8 +59,11 @@ fn the_fields_are_those_of_the_contract() {
     let victim =
         format!("{TASK} {MEMORY} why killed_boot_ns marked_boot_ns exited_boot_ns released_boot_ns reaped");
     assert_eq!(keys(&episode["victims"][0]), set(&victim));
-    assert_eq!(keys(&episode["victims"][0]["reaped"]), set("started_boot_ns finished_boot_ns skipped"));
-    assert_eq!(keys(&episode["trigger"]), set(TASK));
+    assert_eq!(
+        keys(&episode["victims"][0]["reaped"]),
+        set("started_boot_ns finished_boot_ns skipped before after freed_pages")
+    );
+    assert_eq!(keys(&episode["trigger"]), set(&format!("{TASK} stack stack_cut")));
     assert_eq!(keys(&episode["gfp_mask"]), set("raw hex flags"));
     assert_eq!(keys(&episode["scan"]), set("first_ns last_ns"));
     assert_eq!(
@@ -68,7 +72,7 @@ fn the_fields_are_those_of_the_contract() {
     );
     let lost = set("candidates records reads victims rejected unclosed missed_runs");
     assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
-    assert_eq!(keys(end), set("type complete episodes victims boot_ns lost"));
+    assert_eq!(keys(end), set("type complete episodes victims hidden boot_ns lost ledger"));
     assert_eq!(episode["memcg"], Value::Null);
 }
 
@@ -79,7 +83,10 @@ fn a_memcg_names_its_limit_and_the_chain() {
     assert_eq!(memcg["path"], memcg["chain"][0]["path"]);
     assert_eq!(
         keys(&memcg["chain"][0]),
-        set("path limiting usage_pages max_pages high_pages swap_usage_pages swap_max_pages")
+        set(
+            "path limiting usage_pages max_pages high_pages swap_usage_pages swap_max_pages failcnt swap_failcnt \
+             min_pages low_pages oom_kills oom_group kmem_usage_pages"
+        )
     );
     assert_eq!(
         (&memcg["chain"][0]["limiting"], &memcg["chain"][1]["limiting"]),

@@ -7,7 +7,7 @@ use crate::model::gfp;
 use crate::model::observation::Constraint;
 
 use super::page::Page;
-use super::{Context, words};
+use super::{Context, callpath, words};
 
 /// `#1  14:03:22.418  memcg OOM: /kubepods/…/9a1c hit its own limit of 512.0M`
 pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::Date>, page: &mut Page) {
@@ -15,11 +15,17 @@ pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::D
     let mut head = format!("#{}  ", episode.id);
     if let Some(boot_ns) = episode.opened_ns.or(episode.closed_ns) {
         let (date, time) = words::time(info, boot_ns);
+        let zone = match (&last_date, date) {
+            // Said once: it is the same for the whole session.
+            (None, Some(_)) => format!(" {}", words::zone(info)),
+            _ => String::new(),
+        };
         if date.is_some() && date != *last_date {
             *last_date = date;
             head.extend(date.map(|date| format!("{date} ")));
         }
         head.push_str(&time);
+        head.push_str(&zone);
         head.push_str("  ");
     }
     let hanging = 4;
@@ -101,6 +107,8 @@ pub(super) fn trigger(context: &Context<'_>, page: &mut Page) {
     } else {
         format!("{} wanted {}", words::task(trigger), wanted(context))
     };
+    let path = episode.stack.as_ref().filter(|_| episode.order != Some(-1)).and_then(callpath::words);
+    text.extend(path.map(|words| format!(" {words}")));
     if trigger.tid != trigger.pid {
         text.push_str(&format!(", thread {}", trigger.tid));
     }

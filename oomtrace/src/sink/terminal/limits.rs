@@ -32,6 +32,11 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         let label = if i == 0 { "limits" } else { "" };
         let gap = " ".repeat(column - path.width() + 2);
         page.labelled(label, &format!("{path}{gap}{numbers}"));
+        if let Some(more) =
+            shown.get(i).map(|level| more(level, info)).filter(|text| options.verbose && !text.is_empty())
+        {
+            page.labelled("", &format!("  {more}"));
+        }
     }
 }
 
@@ -64,4 +69,30 @@ fn numbers(level: &MemcgLimit, info: &SessionInfo, verbose: bool) -> String {
         text.push_str("   limiting");
     }
     text
+}
+
+/// What else is known of a level, where it is anything: `met its limit 1,204 times, low 32.0M, 3 kills before`
+fn more(level: &MemcgLimit, info: &SessionInfo) -> String {
+    let size =
+        |pages: Option<u64>| pages.filter(|&pages| pages > 0).map(|pages| words::size(info.bytes(pages)));
+    let times = |number: Option<u64>| {
+        number.filter(|&number| number > 0).map(|number| words::counted(number, "time", "times"))
+    };
+    let swap = if info.cgroup_version == Some(1) { "memory+swap" } else { "swap" };
+    [
+        times(level.failcnt).map(|times| format!("met its limit {times}")),
+        times(level.swap_failcnt).map(|times| format!("met its {swap} limit {times}")),
+        size(level.min_pages).map(|size| format!("min {size}")),
+        size(level.low_pages).map(|size| format!("low {size}")),
+        size(level.kmem_usage_pages).map(|size| format!("kernel memory {size}")),
+        level
+            .oom_kills
+            .filter(|&kills| kills > 0)
+            .map(|kills| format!("{} before", words::count(kills, "kill"))),
+        (level.oom_group == Some(true)).then(|| "memory.oom.group".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
 }

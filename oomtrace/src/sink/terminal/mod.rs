@@ -4,11 +4,15 @@
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
 //! - [`ranking`]: who would be killed next, with the same table;
-//! - [`headline`], [`limits`], [`table`], [`outcome`], [`why`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
 
+mod callpath;
 mod headline;
+mod ledger;
 mod limits;
+mod memory;
 mod outcome;
+mod owner;
 mod page;
 mod ranking;
 mod table;
@@ -19,6 +23,7 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
+    pub(crate) use super::ledger::line as ledger;
     pub(crate) use super::words::{date_time, grouped, losses, size};
 }
 
@@ -109,8 +114,13 @@ impl<W: Write> Sink for Terminal<W> {
         page.blank();
         headline::write(&context, &mut self.date, &mut page);
         headline::trigger(&context, &mut page);
+        callpath::write(&context, &mut page);
         limits::write(&context, &mut page);
+        memory::of_memcg(&context, &mut page);
+        memory::of_machine(&context, &mut page);
         table::write(&context, &mut page);
+        owner::write(&context, &mut page);
+        owner::adjusted(&context, &mut page);
         outcome::write(&context, &mut page);
         why::write(&context, &mut page);
         if self.options.verbose
@@ -134,6 +144,13 @@ impl<W: Write> Sink for Terminal<W> {
             words::count(totals.episodes, "episode"),
             words::count(totals.victims, "victim")
         );
+        if totals.hidden > 0 {
+            let were = if totals.hidden == 1 { "was" } else { "were" };
+            line.push_str(&format!(
+                "; {} more {were} left out by the filters",
+                words::grouped(totals.hidden.into())
+            ));
+        }
         if !totals.complete {
             line.push_str("; the recording has no end, there may have been more");
         }
@@ -143,6 +160,11 @@ impl<W: Write> Sink for Terminal<W> {
         } else {
             line.push_str("; nothing was lost");
             page.paragraph(&line, 4);
+        }
+        match ledger::line(&totals.ledger) {
+            Some(line) if totals.ledger.missed() == Some(0) => page.paragraph(&line, 4),
+            Some(line) => page.warning(&line, 4),
+            None => {}
         }
         self.write(page)
     }

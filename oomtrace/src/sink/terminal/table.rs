@@ -260,6 +260,12 @@ pub(super) fn render(options: Options, lines: &[Line], page: &mut Page) {
         }
         shown.retain(|&other| other != column);
     }
+    // Uid 0 is somebody.
+    let left_out: Vec<&str> = (0..COLUMNS.len())
+        .filter(|&column| options.verbose && !shown.contains(&column))
+        .filter(|&column| COLUMNS[column].0 == "uid" || !empty(column))
+        .map(|column| COLUMNS[column].0)
+        .collect();
 
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -298,6 +304,12 @@ pub(super) fn render(options: Options, lines: &[Line], page: &mut Page) {
                 page.row(&format!("        {}", words::path(cgroup, room)), Row::Header);
             }
         }
+    }
+    if !left_out.is_empty() {
+        page.paragraph(
+            &format!("    no room for {}: a wider screen or --json shows them", left_out.join(", ")),
+            6,
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Context, chosen, table, words};
 /// `why       highest by 97,767 points (381.9M), all of it memory; with oom_score_adj 189 or less …`
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let text = match context.episode.outcome {
-        Outcome::Killed | Outcome::GroupKilled => killed(context),
+        Outcome::Killed | Outcome::GroupKilled => killed(context, page.text_width()),
         Outcome::AlreadyExiting => already_exiting(context.episode),
         Outcome::Freed => {
             "a notifier (a balloon driver, for example) made room before anybody was looked at".to_owned()
@@ -23,13 +23,21 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     page.labelled("why", &text);
 }
 
-fn killed(context: &Context<'_>) -> String {
+/// `room`: columns for a path.
+fn killed(context: &Context<'_>, room: usize) -> String {
     let episode = context.episode;
     let with = |why: VictimWhy| episode.victims.iter().filter(|victim| victim.why == why).count();
     let mut parts = vec![choice(context)];
     let (group, shared) = (with(VictimWhy::Group), with(VictimWhy::SharedMm));
     if group > 0 {
-        parts.push(format!("1 chosen, {group} killed with it: memory.oom.group"));
+        let limiting =
+            episode.memcg.iter().find(|level| level.limiting).and_then(|level| level.path.as_ref());
+        let place = match &episode.oom_group {
+            None => String::new(),
+            Some(path) if Some(path) == limiting => " of the limiting cgroup".to_owned(),
+            Some(path) => format!(" of {}", words::path(&path.to_string(), room.saturating_sub(3))),
+        };
+        parts.push(format!("1 chosen, {group} killed with it: memory.oom.group{place}"));
     }
     if shared > 0 {
         parts.push(format!("{shared} killed for sharing the memory of a victim"));

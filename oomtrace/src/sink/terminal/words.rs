@@ -62,6 +62,18 @@ pub(super) fn duration(ns: u64) -> String {
     }
 }
 
+/// The same for spans of hours and days: `18.4 s`, `12 min`, `5 h`, `3 days`.
+pub(super) fn long_duration(ns: u64) -> String {
+    const MINUTE: u64 = 60_000_000_000;
+    const HOUR: u64 = 60 * MINUTE;
+    match ns {
+        0..MINUTE => duration(ns),
+        MINUTE..HOUR => format!("{} min", ns / MINUTE),
+        HOUR..172_800_000_000_000 => format!("{} h", ns / HOUR),
+        _ => format!("{} days", ns / (24 * HOUR)),
+    }
+}
+
 /// `gunicorn[48121]`.
 pub(super) fn task(person: &Person) -> String {
     let comm = if person.comm.0.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
@@ -93,13 +105,16 @@ pub(super) fn time(info: &SessionInfo, boot_ns: u64) -> (Option<jiff::civil::Dat
 /// Date and time on the captured host, with its offset from UTC; without a wall clock, seconds since boot.
 pub(crate) fn date_time(info: &SessionInfo, boot_ns: u64) -> String {
     match time(info, boot_ns) {
-        (Some(date), time) => {
-            let minutes = info.utc_offset_seconds / 60;
-            let sign = if minutes < 0 { '-' } else { '+' };
-            format!("{date} {time} {sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
-        }
+        (Some(date), time) => format!("{date} {time} {}", zone(info)),
         (None, time) => time,
     }
+}
+
+/// The captured host's offset from UTC: `+02:00`.
+pub(super) fn zone(info: &SessionInfo) -> String {
+    let minutes = info.utc_offset_seconds / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }
 
 /// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look. Whole names
@@ -174,7 +189,7 @@ pub(crate) fn losses(lost: &Lost) -> String {
         (victims, "victim", "not followed to the exit, the table was full"),
         (rejected, "record", "could not be decoded"),
         (unclosed, "return", "not seen"),
-        (missed_runs, "probe run", "skipped by the kernel"),
+        (missed_runs.unwrap_or(0), "probe run", "skipped by the kernel"),
     ]
     .into_iter()
     .filter(|(number, _, _)| *number > 0)

@@ -7,7 +7,7 @@ use aya::{
 
 use super::{
     LiveError,
-    hooks::{self, FUNCTIONS, FunctionHook, SCORER, TRACEPOINTS},
+    hooks::{self, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
     load::{Flavour, explain},
     support,
 };
@@ -190,8 +190,9 @@ impl Attaching<'_> {
 
     fn count_program(&mut self, name: &str, kind: &str) {
         use std::os::fd::{AsFd, AsRawFd};
-        // The scorer also runs for readers of `/proc/PID/oom_score`, and a skipped run there is nobody's loss.
-        if name == SCORER {
+        // The scorer also runs for readers of `/proc/PID/oom_score`, what the reaper calls for exiting processes, and a skipped
+        // run there is nobody's loss.
+        if name == SCORER || name == REAPS {
             return;
         }
         let name = format!("{name}_{kind}");

@@ -58,6 +58,12 @@ impl Types {
         self.member_of(&self.structure(name)?, path)
     }
 
+    /// Whether a struct has this member, perhaps as a bit field.
+    pub(super) fn has_member(&self, structure: &str, name: &str) -> bool {
+        let Some(Type::Struct(of)) = self.structure(structure) else { return false };
+        of.members.iter().any(|member| self.btf.resolve_name(member).is_ok_and(|found| found == name))
+    }
+
     /// Finds `path` in a struct or union.
     pub(super) fn member_of(&self, container: &Type, path: &str) -> Option<Found> {
         let mut found = Found { offset: 0, kind: container.clone() };

@@ -23,10 +23,12 @@ pub struct FunctionHook {
 
 /// Hooks on functions, in the order of attaching: what opens an episode comes last, so that an episode is only begun
 /// once everything that fills it is there.
-pub const FUNCTIONS: [FunctionHook; 7] = [
+pub const FUNCTIONS: [FunctionHook; 9] = [
     FunctionHook { not_under_oom_lock: true, ..hook("exit_oom_victim", Entry, false) },
+    FunctionHook { not_under_oom_lock: true, ..hook(REAPS, Entry, false) },
     hook("mark_oom_victim", Entry, false),
     hook("__oom_kill_process", Entry, false),
+    hook("mem_cgroup_get_oom_group", Return, false),
     hook("oom_kill_process", Entry, true),
     // A return probe cannot see arguments: the kprobe flavour hooks the entry too.
     FunctionHook {
@@ -41,6 +43,9 @@ pub const FUNCTIONS: [FunctionHook; 7] = [
     hook("oom_badness", Return, false),
     hook("out_of_memory", Both, true),
 ];
+
+/// What the reaper calls, and on some kernels every victim that exits.
+pub const REAPS: &str = "__oom_reap_task_mm";
 
 /// The scorer. Some builds call a split copy of it; see [`split_copies`].
 pub const SCORER: &str = "oom_badness";
@@ -75,11 +80,12 @@ pub struct TracepointHook {
 }
 
 /// Tracepoints, in the order of attaching. None is required: without them, less is known of what happened to a victim.
-pub const TRACEPOINTS: [TracepointHook; 6] = [
+pub const TRACEPOINTS: [TracepointHook; 7] = [
     TracepointHook { category: "oom", event: "wake_reaper" },
     TracepointHook { category: "oom", event: "start_task_reaping" },
     TracepointHook { category: "oom", event: "finish_task_reaping" },
     TracepointHook { category: "oom", event: "skip_task_reaping" },
+    TracepointHook { category: "oom", event: "oom_score_adj_update" },
     TracepointHook { category: "signal", event: "signal_generate" },
     TracepointHook { category: "sched", event: "sched_process_exit" },
 ];

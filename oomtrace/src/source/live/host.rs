@@ -29,7 +29,7 @@ pub fn describe(capture: Capture) -> SessionInfo {
     let text = |s: &std::ffi::CStr| s.to_str().ok().map(str::to_owned);
     let memory = rustix::system::sysinfo();
     let unit = u64::from(memory.mem_unit).max(1);
-    let (unix_ns, boot_ns) = clocks();
+    let (vmstat_oom_kills, (unix_ns, boot_ns)) = with_oom_kills(clocks);
     SessionInfo {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         source: capture.source,
@@ -55,7 +55,7 @@ pub fn describe(capture: Capture) -> SessionInfo {
         node_stat_items: Vec::new(),
         zone_stat_items: Vec::new(),
         memcg_stat_items: Vec::new(),
-        vmstat_oom_kills: None,
+        vmstat_oom_kills,
         tainted: None,
     }
 }
@@ -67,6 +67,33 @@ fn cpus_in(list: &str) -> Option<u32> {
         let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
         sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
     })
+}
+
+/// Kills that the kernel has counted since boot, with the boot clock at that moment.
+#[must_use]
+pub fn oom_kills_now() -> (Option<u64>, u64) {
+    with_oom_kills(boot_ns)
+}
+
+/// The kernel's counter of kills, and what `now` says at a moment at which it had that value: what is killed later has a later
+/// time. Several attempts, for a machine on which one kill follows the other.
+fn with_oom_kills<T>(now: impl Fn() -> T) -> (Option<u64>, T) {
+    const ATTEMPTS: u32 = 8;
+    let mut before = vmstat_oom_kills();
+    for _ in 1..ATTEMPTS {
+        let time = now();
+        let after = vmstat_oom_kills();
+        if before == after {
+            return (after, time);
+        }
+        before = after;
+    }
+    (before, now())
+}
+
+fn vmstat_oom_kills() -> Option<u64> {
+    let text = fs::read_to_string("/proc/vmstat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
 /// Boot clock, ns, suspend included.
@@ -116,7 +143,7 @@ fn settings() -> Settings {
 }
 
 /// The hierarchy that the memory controller is on: the unified one lists its controllers.
-fn cgroup_version() -> Option<u8> {
+pub(super) fn cgroup_version() -> Option<u8> {
     for unified in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
         if let Some(controllers) = read(&format!("{unified}/cgroup.controllers"))
             && controllers.split_whitespace().any(|name| name == "memory")

@@ -8,7 +8,7 @@ use std::path::Path;
 use btf_rs::Type;
 use oomtrace_common::config::{ABSENT, Layout};
 
-use super::{LiveError, btf::Types};
+use super::{LiveError, btf::Types, limits};
 
 /// What BTF told.
 pub struct Kernel {
@@ -88,6 +88,7 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
         memcg_swap_usage: "mem_cgroup" "swap.usage";
         memcg_swap_max: "mem_cgroup" "swap.max";
     }
+    missing.extend(limits::offsets(&types, &mut layout));
     layout.css_set_memory = css_set_memory(&types).unwrap_or(ABSENT);
     if layout.css_set_memory == ABSENT {
         missing.push("css_set.subsys[memory_cgrp_id]".into());

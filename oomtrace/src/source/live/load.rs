@@ -246,6 +246,15 @@ fn tracepoint_offsets(layout: &mut Layout) {
             ("result", &mut layout.tp_signal_result),
         ],
     );
+    offsets(
+        "oom",
+        "oom_score_adj_update",
+        &mut [
+            ("pid", &mut layout.tp_adj_pid),
+            ("comm", &mut layout.tp_adj_comm),
+            ("oom_score_adj", &mut layout.tp_adj_value),
+        ],
+    );
     offsets("oom", "wake_reaper", &mut [("pid", &mut layout.tp_wake_reaper_pid)]);
     offsets("oom", "start_task_reaping", &mut [("pid", &mut layout.tp_start_reaping_pid)]);
     offsets("oom", "finish_task_reaping", &mut [("pid", &mut layout.tp_finish_reaping_pid)]);

@@ -40,16 +40,35 @@ impl Losses {
     }
 
     /// Runs that the kernel skipped because a program was running on that CPU already: `recursion_misses` in the programs'
-    /// fdinfo, which is there from 5.12 on; 0 before. To be read while the programs are there.
+    /// fdinfo, which is there from 5.12 on; `None` before. To be read while the programs are there.
     #[must_use]
-    pub fn missed_runs(&self) -> u64 {
-        self.program_fds
-            .iter()
-            .filter_map(|fd| {
-                let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-                let line = info.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
-                line.trim().parse::<u64>().ok()
-            })
-            .fold(0, u64::saturating_add)
+    pub fn missed_runs(&self) -> Option<u64> {
+        let of_each = self.program_fds.iter().filter_map(|fd| {
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            recursion_misses(&info)
+        });
+        of_each.reduce(u64::saturating_add)
+    }
+}
+
+/// The counter in a program's fdinfo.
+fn recursion_misses(fdinfo: &str) -> Option<u64> {
+    let line = fdinfo.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
+    line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::recursion_misses;
+
+    #[test]
+    fn a_kernel_that_does_not_count_is_not_one_that_counted_nothing() {
+        let older = "pos:\t0\nflags:\t02000002\nprog_type:\t2\nrun_cnt:\t0\n";
+        assert_eq!(recursion_misses(older), None);
+        assert_eq!(recursion_misses(&format!("{older}recursion_misses:\t0\n")), Some(0));
+        assert_eq!(
+            recursion_misses(&format!("{older}recursion_misses:\t12\nverified_insns:\t9\n")),
+            Some(12)
+        );
     }
 }

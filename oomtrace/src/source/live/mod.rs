@@ -17,6 +17,7 @@ pub mod support;
 pub mod tracefs;
 
 mod btf;
+mod limits;
 
 pub use error::LiveError;
 pub use load::{Live, Options};

@@ -22,13 +22,13 @@ const LOG: &[&str] = &[
 fn episode() -> Value {
     let idle = json!({
         "pid": 11, "tid": 11, "comm": "idle", "uid": 0, "oom_score_adj": -1000, "cgroup": "/a",
-        "verdict": "unkillable", "reason": "adj_min", "points": null, "total_vm_pages": 900,
+        "scan_index": 0, "verdict": "unkillable", "reason": "adj_min", "points": null, "total_vm_pages": 900,
         "rss_anon_pages": 50, "rss_file_pages": 4, "rss_shmem_pages": 6, "swap_entries": 2, "pgtables_bytes": 40960,
         "memory_exact": null, "explained": null,
     });
     let hog = json!({
         "pid": 12, "tid": 12, "comm": "hog", "uid": 0, "oom_score_adj": 100, "cgroup": "/a",
-        "verdict": "chosen", "reason": null, "points": 4520, "total_vm_pages": 9000,
+        "scan_index": 1, "verdict": "chosen", "reason": null, "points": 4520, "total_vm_pages": 9000,
         "rss_anon_pages": 3990, "rss_file_pages": 3, "rss_shmem_pages": 7, "swap_entries": 0, "pgtables_bytes": 81920,
         "memory_exact": true, "explained": {"points": 4520, "difference": 0, "memory_pages": 4020},
     });
@@ -46,7 +46,8 @@ fn compare(episode: &Value, tolerance: i64) -> Result<(), String> {
     let mut reports = Reports::parse(LOG.iter().map(|line| line.as_bytes())).unwrap();
     let report = reports.reports.pop().unwrap();
     let episode = Episode::read(episode).unwrap();
-    with_report(&episode, &report, &Basis { totalpages: 5000, tolerance }).map_err(|error| error.to_string())
+    let basis = Basis { totalpages: 5000, tolerance, bystanders: Vec::new() };
+    with_report(&episode, &report, &basis).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -105,11 +106,25 @@ fn phantoms_and_duplicates_are_noticed() {
 }
 
 #[test]
+fn the_memory_of_bystanders_may_change_and_nothing_else_of_them() {
+    let mut reports = Reports::parse(LOG.iter().map(|line| line.as_bytes())).unwrap();
+    let report = reports.reports.pop().unwrap();
+    let basis = Basis { totalpages: 5000, tolerance: 0, bystanders: vec![11] };
+    let compare = |key: &str, value: Value| {
+        let mut changed = episode();
+        changed["candidates"][1][key] = value;
+        with_report(&Episode::read(&changed).unwrap(), &report, &basis)
+    };
+    assert!(compare("rss_file_pages", json!(5)).is_ok());
+    assert!(compare("uid", json!(5)).is_err());
+}
+
+#[test]
 fn kernel_threads_have_no_row() {
     let mut changed = episode();
     let kthread = json!({
         "pid": 2, "tid": 2, "comm": "kthreadd", "uid": 0, "oom_score_adj": 0, "cgroup": "/",
-        "verdict": "passed_over", "reason": "kthread", "points": null, "total_vm_pages": null,
+        "scan_index": 2, "verdict": "passed_over", "reason": "kthread", "points": null, "total_vm_pages": null,
         "rss_anon_pages": null, "rss_file_pages": null, "rss_shmem_pages": null, "swap_entries": null,
         "pgtables_bytes": null, "memory_exact": null, "explained": null,
     });

@@ -1,0 +1,72 @@
+//! Whose the victim was, and who had set its `oom_score_adj`.
+
+use crate::model::cgroup_path::{self, Owner};
+use crate::model::episode::{Victim, VictimWhy};
+use crate::model::evidence::AdjUpdated;
+
+use super::page::Page;
+use super::{Context, words};
+
+/// `victim    in container 9a1c55e0b7d3 (containerd), pod 3f0e1c7a-… (burstable)`: of the first one; a group dies in one place.
+pub(super) fn write(context: &Context<'_>, page: &mut Page) {
+    let Context { episode, options, .. } = context;
+    let Some(victim) = first(&episode.victims) else { return };
+    let Some(cgroup) = &victim.task.cgroup else { return };
+    let Owner { container, pod, unit } = cgroup_path::owner(cgroup);
+    let mut parts = Vec::new();
+    if let Some(container) = container {
+        let runtime = container.runtime.map_or_else(String::new, |runtime| format!(" ({runtime})"));
+        parts.push(format!("container {}{runtime}", words::plain(container.short_id())));
+    }
+    if let Some(pod) = pod {
+        let qos = pod.qos.map_or_else(String::new, |qos| format!(" ({qos})"));
+        parts.push(format!("pod {}{qos}", pod.short_uid()));
+    }
+    // The scope that a runtime makes for a container says the same again.
+    let telling = |unit: &str| options.verbose || (unit.ends_with(".service") && parts.is_empty());
+    // What is a unit's name has none but harmless characters.
+    if let Some(unit) = unit.filter(|unit| telling(unit)) {
+        parts.push(format!("unit {}", words::path(unit, page.text_width().saturating_sub(5))));
+    }
+    if !parts.is_empty() {
+        page.labelled("victim", &format!("in {}", parts.join(", ")));
+    }
+}
+
+fn first(victims: &[Victim]) -> Option<&Victim> {
+    victims.iter().find(|victim| victim.why == VictimWhy::Chosen).or_else(|| victims.first())
+}
+
+/// `adjusted  oom_score_adj of gunicorn[48121] was set from 0 to 936 by kubelet[812], 18.4 s before`: the last change of the first victim; verbose, all
+/// that are known. A task may have had another name then.
+pub(super) fn adjusted(context: &Context<'_>, page: &mut Page) {
+    let Context { episode, options, .. } = context;
+    let changes = &episode.adj_changes;
+    let victim = first(&episode.victims);
+    let is_victims = |change: &AdjUpdated| {
+        victim.is_some_and(|victim| change.tid == victim.task.pid || change.tid == victim.task.tid)
+    };
+    let last = changes.iter().rposition(is_victims);
+    let shown = changes.iter().enumerate().filter(|(i, _)| options.verbose || Some(*i) == last);
+    for (i, (position, change)) in shown.enumerate() {
+        let before = changes[..position].iter().rev().find(|earlier| earlier.tid == change.tid);
+        let from = before.map_or_else(String::new, |earlier| format!("from {} ", earlier.oom_score_adj));
+        let by = match (&change.by_comm, change.by_pid) {
+            (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
+            (None, Some(pid)) => format!(" by pid {pid}"),
+            (Some(comm), None) => format!(" by {comm}"),
+            (None, None) => String::new(),
+        };
+        let ago = episode.opened_ns.and_then(|opened| opened.checked_sub(change.at.boot_ns));
+        let ago = ago.map_or_else(String::new, |ns| format!(", {} before", words::long_duration(ns)));
+        let (who, then) = match victim.filter(|_| is_victims(change)) {
+            Some(victim) if victim.task.comm != change.comm => {
+                (words::task(&victim.task), format!(" (then {})", change.comm))
+            }
+            Some(victim) => (words::task(&victim.task), String::new()),
+            None => (format!("{}[{}]", change.comm, change.tid), String::new()),
+        };
+        let text = format!("oom_score_adj of {who}{then} was set {from}to {}{by}{ago}", change.oom_score_adj);
+        page.labelled(if i == 0 { "adjusted" } else { "" }, &text);
+    }
+}

@@ -1,0 +1,90 @@
+//! OOMs made from seeds: whatever the mixture of processes, limits and triggers, the kernel's points are recomputed and the
+//! kernel's victim is the one that the formula names.
+//!
+//! - [`generate`]: from a seed to a case ([`super::play`] makes it real);
+//! - [`check`]: every kill of it against the kernel's report, and the count of what was compared.
+//!
+//! One watch runs over all cases of a flavour. `guest test --group seeded --filter random --seed N` runs one again; a failure prints
+//! its seed and what it consisted of.
+
+mod check;
+mod generate;
+
+use anyhow::{Context as _, Result, bail};
+
+use self::check::Tally;
+use super::play::pace::Pace;
+use super::play::spec::Spec;
+use super::play::stage::{Machine, Play};
+use crate::harness::stage::{Flavour, Stage};
+use crate::harness::watch::{Mark, Watch};
+use crate::oracle::kmsg::KernelLog;
+use crate::oracle::report::Reports;
+
+/// Cases on one kernel; each flavour gets half of them.
+const CASES: u64 = 52;
+/// Failed cases after which the rest is not tried.
+const ENOUGH_FAILURES: usize = 3;
+
+pub(super) fn run(stage: &Stage) -> Result<()> {
+    let machine = Machine::look()?;
+    let seeds: Vec<u64> = match stage.seed() {
+        Some(seed) => vec![seed],
+        None => {
+            let flavour = u64::from(stage.flavour() == Flavour::Kprobe);
+            (0..CASES).filter(|case| case % 2 == flavour).map(|case| first_seed(&machine) + case).collect()
+        }
+    };
+    let watch = stage.watch(&[])?;
+    let mut mark = Mark::default();
+    let mut pace = Pace::default();
+    let mut tally = Tally::default();
+    let mut failures = Vec::new();
+    for &seed in &seeds {
+        let spec = generate::generate(seed);
+        pace.wait_for_room(spec.many_kills());
+        let result = case(&spec, &machine, &watch, &mut mark, &mut pace, &mut tally);
+        if let Err(error) = result {
+            failures.push(format!("seed {seed}: {error:#}\nit was {spec:?}"));
+            if failures.len() == ENOUGH_FAILURES {
+                break;
+            }
+        }
+    }
+    println!("  {}: {tally}", stage.flavour());
+    if !failures.is_empty() {
+        bail!("{} cases failed\n{}", failures.len(), failures.join("\n"));
+    }
+    let lines = watch.end_json(0)?;
+    lines.lossless()?;
+    tally.verdict(seeds.len(), &lines)
+}
+
+/// Every kernel has cases of its own.
+fn first_seed(machine: &Machine) -> u64 {
+    let (major, minor) = machine.release;
+    u64::from(major) * 100_000 + u64::from(minor) * 1000
+}
+
+fn case(
+    spec: &Spec,
+    machine: &Machine,
+    watch: &Watch,
+    mark: &mut Mark,
+    pace: &mut Pace,
+    tally: &mut Tally,
+) -> Result<()> {
+    let mut log = KernelLog::from_now()?;
+    let mut play = Play::set_up(spec, machine).context("setting up")?;
+    let totalpages = play.make_oom(&mut log).context("making the OOM")?;
+    let reports = Reports::parse(log.records()?.iter().map(|record| record.message.as_slice()))?;
+    pace.reported(reports.reports.len());
+    let kills =
+        reports.reports.iter().map(|report| report.kills.len()).sum::<usize>() + reports.bare_kills.len();
+    let episodes = watch.await_more(mark, "of this case", kills, |episode| {
+        episode.victims.iter().any(|victim| victim.why == "chosen")
+    })?;
+    let mut bystanders = play.bystanders();
+    bystanders.push(watch.pid());
+    check::case(spec, &episodes, &reports, totalpages, bystanders, tally)
+}
