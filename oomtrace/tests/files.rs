@@ -311,6 +311,144 @@ fn the_corpus_opens() {
     assert!(files > 0);
 }
 
+/// Every episode of every file of the corpus, explained.
+#[test]
+fn the_corpus_is_explained() {
+    for (name, path) in corpus() {
+        let replayed = run(&["replay", &path, "--json"]);
+        let ids: Vec<u64> = text(&replayed.stdout)
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("it is JSON"))
+            .filter(|line| line["type"] == "episode")
+            .map(|line| line["id"].as_u64().expect("it has a number"))
+            .collect();
+        for (suffix, columns, args) in
+            [("80.txt", "80", &[][..]), ("120.txt", "120", &[]), ("jsonl", "80", &["--json"])]
+        {
+            let mut all = Vec::new();
+            for id in &ids {
+                let id = id.to_string();
+                let args = [&["explain", path.as_str(), id.as_str()][..], args].concat();
+                let output = oomtrace().args(args).env("COLUMNS", columns).output().expect("it starts");
+                assert!(matches!(output.status.code(), Some(0 | 4)), "{name}: {}", text(&output.stderr));
+                all.extend_from_slice(&output.stdout);
+            }
+            golden(&format!("explain/{name}.{suffix}"), &all);
+        }
+    }
+}
+
+#[test]
+fn what_if_in_words_and_numbers() {
+    let corpus: std::collections::BTreeMap<_, _> = corpus().into_iter().collect();
+    for (name, cases) in [
+        (
+            "linux-7.3-memcg.oomtrace",
+            &[
+                &["adj:118=85"][..],
+                &["adj:118=86"],
+                &["adj:guest=-1000"],
+                &["adj:113=1000"],
+                &["limit=64M"],
+                &["limit=2G"],
+                &["limit=16M"],
+                &["limit=4M"],
+                &["kill:110"],
+                &["kill:118"],
+                &["adj:118=0", "kill:110", "adj:g*t=-5"],
+            ][..],
+        ),
+        ("linux-7.3-group-kill.oomtrace", &[&["adj:145=-1000"], &["adj:142=1000"]]),
+        ("linux-7.3-shared-mm.oomtrace", &[&["adj:149=-1000"], &["kill:150"]]),
+        ("linux-7.3-allocating-task.oomtrace", &[&["adj:159=-1000"], &["adj:159=0"], &["limit=2G"]]),
+        ("linux-7.3-global.oomtrace", &[&["limit=2G"], &["limit=200M"], &["adj:1=0"], &["kill:126"]]),
+        ("linux-7.3-sysrq.oomtrace", &[&["kill:164"], &["adj:164=-1000"]]),
+        ("v1.0-one-kill.oomtrace", &[&["limit=768M"], &["limit=1005M"], &["limit=1006M"], &["kill:pause"]]),
+        ("v1.0-odd.oomtrace", &[&["adj:667=1000"], &["adj:666=-1000"], &["limit=600M"]]),
+        ("v1.0-already-exiting.oomtrace", &[&["adj:48121=0"], &["limit=1G"], &["limit=1M"]]),
+        ("v1.0-sysrq-silent-scorer.oomtrace", &[&["adj:rustc=500"]]),
+        ("v1.0-global.oomtrace", &[&["adj:ld.lld=-431"], &["adj:ld.lld=-430"], &["adj:kworker*=0"]]),
+    ] {
+        let path = &corpus[name];
+        let (mut words, mut numbers) = (Vec::new(), Vec::new());
+        for changes in cases {
+            let mut args = vec!["explain", path];
+            for change in *changes {
+                args.extend(["--what-if", change]);
+            }
+            let output = oomtrace().args(&args).env("COLUMNS", "80").output().expect("it starts");
+            assert!(matches!(output.status.code(), Some(0 | 4)), "{changes:?}: {}", text(&output.stderr));
+            let (_, answer) = text(&output.stdout).split_once("\n\n").expect("the answer comes last");
+            words.extend_from_slice(format!("--- {}\n{answer}", changes.join(" ")).as_bytes());
+            args.push("--json");
+            let output = run(&args);
+            let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is one object");
+            serde_json::to_writer(&mut numbers, &line["what_if"]).expect("memory takes everything");
+            numbers.push(b'\n');
+        }
+        golden(&format!("explain/{name}.what-if.txt"), &words);
+        golden(&format!("explain/{name}.what-if.jsonl"), &numbers);
+    }
+}
+
+#[test]
+fn what_cannot_be_explained_or_supposed_is_wrong_usage_and_lists_what_exists() {
+    let corpus: std::collections::BTreeMap<_, _> = corpus().into_iter().collect();
+    let mut all = Vec::new();
+    for (name, args) in [
+        ("linux-7.3-memcg.oomtrace", &["7"][..]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:4711=5"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "kill:nginx"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "kill:*x*"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118=1001"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118=-1001"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118=high"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=lots"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "raise=5"]),
+        ("linux-7.3-sysrq.oomtrace", &["--what-if", "limit=1G"]),
+        ("v1.0-without-scans.oomtrace", &[]),
+        ("v1.0-without-scans.oomtrace", &["1", "--what-if", "limit=1G"]),
+        ("v1.0-without-scans.oomtrace", &["9"]),
+        ("v1.0-global.oomtrace", &["--what-if", "adj:java=5"]),
+        ("v1.0-global.oomtrace", &["one"]),
+    ] {
+        let args = [&["explain", corpus[name].as_str()][..], args].concat();
+        let output = oomtrace().args(&args).env("COLUMNS", "80").output().expect("it starts");
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{args:?}");
+        let told = text(&output.stderr).replace(&corpus[name], name);
+        all.extend_from_slice(format!("--- {name} {}\n{told}", args[2..].join(" ")).as_bytes());
+    }
+    golden("explain/usage.txt", &all);
+
+    let output = with_stdin(&["explain", "-"], &file_of(&[]));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "oomtrace: stdin: there is no episode in it\n");
+    // Read to its end, explained, and said to be cut off.
+    let file = file_of(&made_up::one_kill());
+    let output = with_stdin(&["explain", "-"], &file[..file.len() - made_up_end_len()]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stdout).contains("had the most points"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("the recording has no end"), "{}", text(&output.stderr));
+}
+
+/// Name and path of each recording of the corpus.
+fn corpus() -> Vec<(String, String)> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let paths = fs::read_dir(&corpus)
+        .expect("the corpus is there")
+        .map(|entry| entry.expect("it can be listed").path());
+    let mut files: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "oomtrace"))
+        .map(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+            (name.to_owned(), path.to_str().expect("UTF-8").to_owned())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
 /// Writes the made-up files of the corpus. Not run with the others: what is there stays.
 #[test]
 #[ignore = "makes files; run by hand when a new version of the format needs its own"]

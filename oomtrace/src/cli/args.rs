@@ -33,6 +33,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Tell whom the OOM killer would kill next, now; needs no privileges
     Rank(RankArgs),
+    /// Explain one episode of a recording: why this victim, and what would have changed it
+    Explain(ExplainArgs),
     /// Tell what is in a recording: host, kernel, time span, episodes, losses
     Info(InfoArgs),
     /// Tell what this machine allows, how oomtrace would attach, and what is missing
@@ -159,9 +161,9 @@ pub struct RankArgs {
     /// If the memcg PATH ran into its limit, instead of the whole machine out of memory
     #[arg(long, value_name = "PATH", help_heading = "What is ranked")]
     pub memcg: Option<PathBuf>,
-    /// As if the limit of the memcg were SIZE, for example 512MiB
-    #[arg(long, value_name = "SIZE", requires = "memcg", help_heading = "What is ranked")]
-    pub limit: Option<ByteSize>,
+    /// As if the limit of the memcg were SIZE, as in memory.max: 512M are 512 * 1024 * 1024 bytes
+    #[arg(long, value_name = "SIZE", value_parser = size, requires = "memcg", help_heading = "What is ranked")]
+    pub limit: Option<u64>,
     /// Again and again, until it is interrupted
     #[arg(long, help_heading = "What is ranked")]
     pub watch: bool,
@@ -190,6 +192,35 @@ const RANK_LIMITS: &str = "\
 The score is computed from /proc/PID/status and oom_score_adj, by the formula of the running kernel. /proc does not
 tell that a process is between vfork and exec, that its memory was reaped already, that its cpuset or memory policy
 does not overlap, or that it is in swapoff: the kernel passes over the first three, and takes the last before all others.";
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = WHAT_IF)]
+pub struct ExplainArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Number of the episode; by default the only one, or the last that killed somebody
+    #[arg(value_name = "EPISODE", value_parser = episode)]
+    pub episode: Option<u64>,
+    /// Make the choice again with something different; may be given more than once, all apply together
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// When to use colour; `auto` on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+}
+
+const WHAT_IF: &str = "\
+Changes:
+  adj:PID=N, adj:NAME=N  oom_score_adj N (-1000 to 1000); NAME may be a pattern with * and ?
+  limit=SIZE             the limit that was met; for a global OOM the machine's memory and swap
+  kill:PID, kill:NAME    gone before
+
+SIZE is as in memory.max: 512M are 512 * 1024 * 1024 bytes; 512MiB and 512MB also work.";
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]
@@ -333,12 +364,21 @@ impl From<OutcomeArg> for Outcome {
     }
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    crate::explain::change::size(text).ok_or_else(|| "it is no size; 512M, 512MiB or 512MB are".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let time: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(time)
         .ok()
         .filter(|time| !time.is_zero())
         .ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+fn episode(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix('#').unwrap_or(text).parse();
+    number.map_err(|_| "expected the number of an episode, as in 4 or #4".to_owned())
 }
 
 fn speed(text: &str) -> Result<Speed, String> {

@@ -5,6 +5,7 @@
 pub mod args;
 mod demo;
 mod doctor;
+mod explain;
 mod info;
 mod input;
 mod live;
@@ -33,6 +34,7 @@ pub fn main() -> Exit {
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
         Command::Rank(args) => rank::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Info(args) => info::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Demo(args) => demo::run(args),

@@ -80,7 +80,12 @@ fn create(path: &Path) -> io::Result<File> {
 
 /// How text is laid out on stdout.
 pub(super) fn options(display: &DisplayArgs) -> terminal::Options {
-    terminal::Options { width: width(), color: color(display.color), verbose: display.verbose }
+    text_options(display.color, display.verbose)
+}
+
+/// How text is laid out on this stdout.
+pub(super) fn text_options(when: Color, verbose: bool) -> terminal::Options {
+    terminal::Options { width: width(), color: color(when), verbose }
 }
 
 fn color(color: Color) -> bool {

@@ -122,7 +122,7 @@ fn limit(
 ) -> anyhow::Result<Limit> {
     let own = hierarchy.limit(memcg, machine, page_size)?;
     if let Some(size) = args.limit {
-        return Ok(Limit { max_pages: size.as_u64().checked_div(page_size.into()), ..own });
+        return Ok(Limit { max_pages: size.checked_div(page_size.into()), ..own });
     }
     if own.max_pages.is_some() {
         return Ok(own);

@@ -16,6 +16,36 @@ impl Name {
         Self(bytes[..end].to_vec())
     }
 
+    /// Whether the whole name matches a pattern: `*` stands for any run of bytes, `?` for one.
+    #[must_use]
+    pub fn matches(&self, pattern: &str) -> bool {
+        // Linear but for one step back to the last `*`.
+        let (pattern, text) = (pattern.as_bytes(), &self.0);
+        let (mut p, mut t) = (0, 0);
+        let mut last_star: Option<(usize, usize)> = None;
+        while t < text.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    last_star = Some((p, t));
+                    p += 1;
+                }
+                Some(&c) if c == b'?' || c == text[t] => {
+                    p += 1;
+                    t += 1;
+                }
+                _ => match last_star {
+                    Some((star, from)) => {
+                        last_star = Some((star, from + 1));
+                        p = star + 1;
+                        t = from + 1;
+                    }
+                    None => return false,
+                },
+            }
+        }
+        pattern[p..].iter().all(|&c| c == b'*')
+    }
+
     /// The name as text, when it is UTF-8.
     #[must_use]
     pub fn as_utf8(&self) -> Option<&str> {
@@ -86,6 +116,18 @@ mod tests {
     fn names_are_cut_at_the_first_nul() {
         assert_eq!(Name::from_padded(b"hog\0er/0\0"), Name::from("hog"));
         assert_eq!(Name::from_padded(b"sixteen-bytes-no"), Name::from("sixteen-bytes-no"));
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, text) in
+            [("*", ""), ("a*c", "abbc"), ("a*c", "ac"), ("?b*", "abc"), ("*a*b", "xaab"), ("", "")]
+        {
+            assert!(Name::from(text).matches(pattern), "{pattern} {text}");
+        }
+        for (pattern, text) in [("?", ""), ("a*c", "abcd"), ("a?c", "ac"), ("", "a"), ("*a*b", "xba")] {
+            assert!(!Name::from(text).matches(pattern), "{pattern} {text}");
+        }
     }
 
     #[test]

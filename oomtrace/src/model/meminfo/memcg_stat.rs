@@ -72,7 +72,7 @@ const COUNTS: [&str; 6] = ["WORKINGSET_", "PG", "THP_", "ZSWP", "SWP", "NUMA_"];
 pub fn lines<'a>(stat: &'a MemcgStat, info: &'a SessionInfo) -> impl Iterator<Item = Line<'a>> {
     stat.stats.iter().enumerate().filter_map(|(position, value)| {
         let value = u64::try_from((*value)?.max(0)).unwrap_or(0);
-        let Some(item) = info.memcg_stat_items.get(position) else {
+        let Some(item) = info.memcg_stat_items.get(position).filter(|item| !item.is_empty()) else {
             return Some(Line { name: position.to_string().into(), value, bytes: false });
         };
         let known = ITEMS.iter().find(|(enumerator, _, _)| enumerator == item);

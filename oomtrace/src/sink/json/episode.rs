@@ -264,7 +264,7 @@ impl<'a> EpisodeLine<'a> {
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Killed => "killed",
         Outcome::GroupKilled => "group_killed",

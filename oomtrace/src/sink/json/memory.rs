@@ -153,7 +153,7 @@ struct Counters<'a> {
 impl Serialize for Counters<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let names = self.values.iter().enumerate().map(|(position, value)| {
-            let name = self.items.get(position);
+            let name = self.items.get(position).filter(|name| !name.is_empty());
             (name.map_or_else(|| Cow::from(position.to_string()), |name| Cow::from(name.as_str())), *value)
         });
         object(serializer, names)

@@ -2,11 +2,13 @@
 
 mod episode;
 mod evidence;
+mod explain;
 mod ledger;
 mod memory;
 mod rank;
 mod session;
 
+pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
 pub use rank::ranking;
 pub(crate) use session::LostJson;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
@@ -117,4 +118,101 @@ fn names_are_lossless_and_unknown_is_null() {
 fn times_beyond_the_calendar_are_null() {
     assert_eq!(rfc3339(i128::MAX), None);
     assert_eq!(rfc3339(0).as_deref(), Some("1970-01-01T00:00:00.000000000Z"));
+}
+
+/// Lines of a session whose head is changed.
+fn lines_of(info: &SessionInfo, episodes: &[Episode]) -> Vec<Value> {
+    let mut out = Vec::new();
+    let mut sink = Json::new(&mut out);
+    sink.start(info).expect("memory takes everything");
+    for episode in episodes {
+        sink.episode(episode).expect("memory takes everything");
+    }
+    let text = String::from_utf8(out).expect("JSON is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
+}
+
+#[test]
+fn the_evidence_has_the_fields_of_the_contract() {
+    let pod = &lines(&made_up::evidence::whole_pod())[1];
+    assert_eq!(keys(&pod["trigger"]["stack"][0]), set("function offset size module"));
+    assert_eq!(pod["trigger"]["stack"][0]["function"], "try_charge_memcg");
+    assert_eq!(keys(&pod["situation"]), set("boot_ns cpu tainted nodemask_set nodemask mems_allowed cpuset"));
+    assert_eq!(keys(&pod["settings"]).len(), 5);
+    assert_eq!(
+        keys(&pod["memory"]["zones"][2]),
+        set(
+            "node zone free_pages boost_pages min_pages low_pages high_pages reserved_highatomic_pages spanned_pages \
+             present_pages managed_pages lowmem_reserve_pages free_blocks stats"
+        )
+    );
+    assert_eq!(keys(&pod["memory"]["nodes"][0]), set("node stats"));
+    assert_eq!(
+        keys(&pod["memory"]),
+        set("free_pages active_anon_pages inactive_anon_pages isolated_anon_pages active_file_pages \
+             inactive_file_pages isolated_file_pages unevictable_pages dirty_pages writeback_pages \
+             slab_reclaimable_pages slab_unreclaimable_pages mapped_pages shmem_pages pagetables_pages \
+             sec_pagetables_pages bounce_pages kernel_misc_reclaimable_pages free_cma_pages anon_pages \
+             pagecache_pages swapcache_pages swap_free_pages swap_total_pages ram_pages highmem_pages \
+             reserved_pages cma_pages hwpoisoned_pages nodes_left_out zones_left_out nodes zones")
+    );
+    assert_eq!(pod["memory"]["free_pages"], 3_840 + 187_000 + 12_600);
+    assert_eq!(
+        (&pod["memcg"]["stat"]["anon"], &pod["memcg"]["stat"]["pgfault"]),
+        (&(120_400 * 4096).into(), &1_204_311.into())
+    );
+    assert_eq!(
+        (
+            &pod["memcg"]["container"]["runtime"],
+            &pod["memcg"]["pod"]["qos"],
+            &pod["victims"][0]["pod"]["uid"]
+        ),
+        (&"containerd".into(), &"burstable".into(), &"3f0e1c7a-5d8b-4f6e-9a43-1f2e8d9b7c60".into())
+    );
+    assert_eq!(pod["oom_group"], pod["memcg"]["path"]);
+    assert_eq!(keys(&pod["adj_changes"][1]), set("time boot_ns tid comm oom_score_adj by_pid by_comm"));
+    assert_eq!(pod["victims"][0]["reaped"]["freed_pages"], 105_270);
+    let moments = pod["timeline"].as_array().expect("it is a list");
+    assert_eq!(
+        moments[0],
+        serde_json::json!({"event": "entered", "boot_ns": made_up::START + 22_418 * made_up::MS, "ns": 0})
+    );
+    assert!(moments.iter().any(|moment| moment["event"] == "reaper_finished" && moment["pid"] == 48121));
+}
+
+proptest! {
+    /// Whatever a damaged recording has: a line stays one object, and of counters with the same name the first is there.
+    #[test]
+    fn any_counters_make_an_object(
+        names in prop::collection::vec("[A-C]{0,1}", 0..6),
+        stats in prop::collection::vec(any::<i64>(), 0..9),
+        blocks in prop::collection::vec(any::<u64>(), 0..3),
+    ) {
+        let info = SessionInfo {
+            node_stat_items: names.clone(),
+            zone_stat_items: names.clone(),
+            memcg_stat_items: names.clone(),
+            ..made_up::info()
+        };
+        let mut episode = made_up::assemble(&info, &made_up::evidence::odd()).remove(0);
+        for node in &mut episode.nodes {
+            node.stats.clone_from(&stats);
+        }
+        for zone in &mut episode.zones {
+            (zone.stats, zone.free_blocks) = (stats.clone(), blocks.clone());
+        }
+        if let Some(stat) = &mut episode.memcg_stat {
+            stat.stats = stats.iter().map(|value| Some(*value)).collect();
+        }
+        let line = &lines_of(&info, &[episode])[1];
+        let told = &line["memory"]["nodes"][0]["stats"];
+        for (position, value) in stats.iter().enumerate() {
+            let name = names.get(position).filter(|name| !name.is_empty());
+            let first = name.is_none_or(|name| names.iter().position(|other| other == name) == Some(position));
+            let key = name.cloned().unwrap_or_else(|| position.to_string());
+            if first {
+                prop_assert_eq!(&told[&key], &Value::from(*value));
+            }
+        }
+    }
 }

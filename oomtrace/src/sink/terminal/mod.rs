@@ -4,9 +4,11 @@
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
 //! - [`ranking`]: who would be killed next, with the same table;
+//! - [`explain`]: one episode explained at length;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
 
 mod callpath;
+mod explain;
 mod headline;
 mod ledger;
 mod limits;
@@ -23,8 +25,9 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
+    pub(crate) use super::explain::{assumption, doubt};
     pub(crate) use super::ledger::line as ledger;
-    pub(crate) use super::words::{date_time, grouped, losses, size};
+    pub(crate) use super::words::{date_time, grouped, losses, size, task};
 }
 
 use std::io::{self, Write};
@@ -34,6 +37,7 @@ use crate::model::episode::{Episode, Verdict};
 use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
+pub use explain::explanation;
 use page::Page;
 pub use ranking::ranking;
 

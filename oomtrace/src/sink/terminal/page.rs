@@ -60,6 +60,11 @@ impl Page {
         self.wrapped(&label_column(label), text, INDENT + LABEL, PLAIN);
     }
 
+    /// A label and its text, of which what does not fit on the line begins so many columns further in.
+    pub(super) fn labelled_hanging(&mut self, label: &str, text: &str, hanging: usize) {
+        self.wrapped(&label_column(label), text, INDENT + LABEL + hanging, PLAIN);
+    }
+
     /// The same, about something that is not as it should be.
     pub(super) fn labelled_warning(&mut self, label: &str, text: &str) {
         self.wrapped(&label_column(label), text, INDENT + LABEL, WARNING);

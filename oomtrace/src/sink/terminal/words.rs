@@ -75,7 +75,7 @@ pub(super) fn long_duration(ns: u64) -> String {
 }
 
 /// `gunicorn[48121]`.
-pub(super) fn task(person: &Person) -> String {
+pub(crate) fn task(person: &Person) -> String {
     let comm = if person.comm.0.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
     format!("{comm}[{}]", person.pid)
 }

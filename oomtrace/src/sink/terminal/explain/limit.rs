@@ -1,0 +1,150 @@
+//! Whose limit it was, and whether another one would have mattered.
+
+use crate::explain::Explanation;
+use crate::explain::limits::{Limits, Machine, Next};
+use crate::model::episode::{Episode, MemcgLimit, Scope};
+
+use super::super::page::Page;
+use super::super::words;
+
+/// Sentences about limits, for a memcg episode; about the machine for a global one.
+pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
+    let mut texts = Vec::new();
+    match (&explanation.limits, explanation.episode.scope) {
+        (Some(limits), _) => memcg(explanation, limits, page.text_width(), &mut texts),
+        (None, Some(Scope::Global)) if !explanation.settings.by_hand => {
+            texts.extend(machine(explanation, &explanation.machine));
+        }
+        _ => {}
+    }
+    for (i, text) in texts.iter().enumerate() {
+        page.labelled(if i == 0 { "room" } else { "" }, text);
+    }
+}
+
+/// A path that fits a line.
+pub(super) fn path(level: &MemcgLimit, room: usize) -> String {
+    level
+        .path
+        .as_ref()
+        .map_or_else(|| "a cgroup".to_owned(), |path| words::path(&path.to_string(), room.saturating_sub(1)))
+}
+
+fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts: &mut Vec<String>) {
+    let size = |pages: u64| words::size(explanation.session.bytes(pages));
+    let Some(limiting) = limits.limiting else { return };
+    let own = path(limiting, room);
+    texts.push(match limits.next {
+        Next::Ancestor { headroom_pages: 0, level, .. } => format!(
+            "raising the limit of {own} alone would have changed nothing: {} was full as well",
+            path(level, room)
+        ),
+        Next::Ancestor { level, headroom_pages, useful_max_pages } => format!(
+            "a higher limit would have mattered up to {}: then {}, which had {} left, is full. Raising any other limit \
+             than that of {own} would have changed nothing",
+            size(useful_max_pages),
+            path(level, room),
+            size(headroom_pages)
+        ),
+        Next::Machine => format!(
+            "a higher limit would have mattered: nothing above {own} has a limit, so that only the machine's memory \
+             would have been left to run out"
+        ),
+        Next::Unknown => format!(
+            "it was the limit of {own} that was met; whether one above it would have been met next is not known"
+        ),
+    });
+    if let Some(high) = limiting.high_pages {
+        let text = match limiting.max_pages {
+            Some(max) if high >= max => {
+                format!("memory.high ({}) is not below the limit: it never slowed anybody down", size(high))
+            }
+            _ => format!(
+                "memory.high ({}) slows allocations down and reclaims above it, and does not prevent this",
+                size(high)
+            ),
+        };
+        texts.push(text);
+    }
+    texts.extend(swap(explanation, limiting));
+}
+
+fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> {
+    let info = explanation.session;
+    let size = |pages: u64| words::size(info.bytes(pages));
+    if explanation.machine.swap_total_pages == Some(0)
+        || (explanation.machine.swap_total_pages.is_none() && info.swap_bytes == Some(0))
+    {
+        return Some("no swap: the machine has none, so anonymous memory could not make room".to_owned());
+    }
+    let usage = limiting.swap_usage_pages?;
+    if info.cgroup_version == Some(1) {
+        let max = limiting.swap_max_pages?;
+        return Some(format!("memory+swap {} of {}", size(usage), size(max)));
+    }
+    match limiting.swap_max_pages {
+        Some(0) => Some(
+            "no swap: memory.swap.max is 0, so anonymous memory of this cgroup could not make room"
+                .to_owned(),
+        ),
+        Some(max) if usage >= max => {
+            Some(format!("swap was full as well: {} of {} (memory.swap.max)", size(usage), size(max)))
+        }
+        Some(max) => Some(format!("swap was not full: {} of {} (memory.swap.max)", size(usage), size(max))),
+        None => match explanation.machine.swap_free_pages {
+            Some(0) => Some(format!("the machine's swap was full; {} of it were this cgroup's", size(usage))),
+            Some(free) => Some(format!(
+                "the machine had {} of swap left, {} were this cgroup's: what was to be freed could not be swapped out \
+                 fast enough, or at all",
+                size(free),
+                size(usage)
+            )),
+            None => None,
+        },
+    }
+}
+
+fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
+    if !machine.known() {
+        return Vec::new();
+    }
+    let size = |pages: u64| words::size(explanation.session.bytes(pages));
+    let mut texts = Vec::new();
+    if let Some(free) = machine.free_pages {
+        let reserve = match machine.reserve_pages {
+            Some(reserve) => format!(", of which zones keep {} back for those in need", size(reserve)),
+            None => String::new(),
+        };
+        let split = match (machine.anon_pages, machine.file_pages, machine.slab_pages) {
+            (Some(anon), Some(file), Some(slab)) => format!(
+                "; {} anonymous, {} file pages, {} slab that cannot be given back",
+                size(anon),
+                size(file),
+                size(slab)
+            ),
+            _ => String::new(),
+        };
+        texts.push(format!("the machine had {} free{reserve}{split}", size(free)));
+        if let Some(text) = fragmented(explanation.episode, free) {
+            texts.push(text);
+        }
+    }
+    match (machine.swap_free_pages, machine.swap_total_pages) {
+        (_, Some(0)) => texts.push("no swap: anonymous memory could not make room".to_owned()),
+        (Some(0), Some(total)) => texts.push(format!("all {} of swap were used", size(total))),
+        (Some(free), Some(total)) => texts.push(format!("{} of {} swap were free", size(free), size(total))),
+        _ => {}
+    }
+    texts
+}
+
+/// A request for contiguous pages can fail with memory free.
+fn fragmented(episode: &Episode, free: u64) -> Option<String> {
+    let order @ 1..=30 = episode.order? else { return None };
+    (free >> order > 0).then(|| {
+        format!(
+            "{} contiguous pages were wanted (order {order}): free pages in smaller pieces do not help",
+            1_u64 << order
+        )
+    })
+}
