@@ -9,6 +9,7 @@
 #![no_std]
 
 pub mod config;
+pub mod evidence;
 pub mod record;
 
 /// "Not available" for a `u64`. No counter reaches it; and it is not what a per-CPU counter's shared part, which can be a

@@ -42,6 +42,14 @@ pub mod kind {
     pub const RELEASED: u16 = 11;
     /// [`super::Closed`]
     pub const CLOSED: u16 = 12;
+    /// [`crate::evidence::Stack`]
+    pub const STACK: u16 = 13;
+    /// [`crate::evidence::Situation`]
+    pub const SITUATION: u16 = 14;
+    /// [`crate::evidence::Node`], followed by its counters and zones
+    pub const NODE: u16 = 15;
+    /// [`crate::evidence::MemcgStat`], followed by its counters
+    pub const MEMCG_STAT: u16 = 16;
     /// [`super::Reaped`]
     pub const REAPED: u16 = 20;
     /// [`super::OomGroup`]

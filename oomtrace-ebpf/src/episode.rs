@@ -9,6 +9,7 @@ use oomtrace_common::{
 
 use crate::{
     emit::{FORCE_WAKEUP, count_loss, emit, header, wake_if_filling},
+    evidence,
     globals::off,
     maps::STATE,
     memcg,
@@ -55,6 +56,9 @@ pub(crate) struct State {
     pub(crate) blocker: i32,
     /// Thread id of the one that `__oom_kill_process()` last sent its signal to.
     pub(crate) killed_tid: i32,
+    /// What of the evidence has been sent, as bits.
+    pub(crate) evidence: u32,
+    pub(crate) reserved: u32,
 }
 
 /// The state, if this thread is inside `out_of_memory()`.
@@ -102,6 +106,7 @@ pub(crate) fn open(oc: u64) {
         (*state).unclosed = unclosed;
         (*state).blocker = 0;
         (*state).killed_tid = 0;
+        (*state).evidence = 0;
     }
     // SAFETY: as above.
     let episode = unsafe { (*state).episode };
@@ -148,6 +153,7 @@ pub(crate) fn close(returned: u64) {
         scan::drop_pending(state);
     } else {
         scan::flush(state);
+        evidence::send_stack(state);
     }
     let sent = emit!(record: Closed, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
@@ -155,7 +161,8 @@ pub(crate) fn close(returned: u64) {
             (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);
             (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
             (*record).first_evaluated_ns = (*state).first_evaluated_ns;
-            (*record).last_evaluated_ns = (*state).last_evaluated_ns;
+            // Where nobody was chosen, it is the kernel's report that was noted.
+            (*record).last_evaluated_ns = if how == chosen::TASK { (*state).last_evaluated_ns } else { 0 };
             (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
             (*record).chosen = how;
             (*record).returned = u32::from(returned & 0xff != 0);

@@ -12,7 +12,7 @@ use oomtrace_common::{
 };
 
 use crate::{
-    emit::{FORCE_WAKEUP, count_loss, emit, header, now, wake_if_filling},
+    emit::{FORCE_WAKEUP, count_loss, emit, header, wake_if_filling},
     episode::{self, State},
     globals::off,
     maps::VICTIMS,
@@ -26,13 +26,8 @@ use crate::{
 pub(crate) fn choose(oc: u64, message: u64) {
     let Some(state) = episode::owned() else { return };
     // SAFETY: this thread owns the state.
-    let episode = unsafe {
-        if (*state).evaluated != 0 {
-            (*state).last_evaluated_ns = now();
-        }
-        (*state).episode
-    };
-    scan::flush(state);
+    let episode = unsafe { (*state).episode };
+    scan::over(state);
     let sent = emit!(record: Choice, wake_if_filling(), {
         let chosen = pointer(oc, off!(oc_chosen));
         // SAFETY: `record` is a whole reserved record, all of which is written.

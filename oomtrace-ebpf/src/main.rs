@@ -13,6 +13,7 @@
 mod adjust;
 mod emit;
 mod episode;
+mod evidence;
 mod globals;
 mod group;
 mod kill;

@@ -41,7 +41,7 @@ pub(crate) fn of_task(task: u64, state: *mut State) -> u64 {
 
 /// The node of a css's cgroup, 0 if there is none.
 #[inline(always)]
-fn kernfs_node(css: u64) -> u64 {
+pub(crate) fn kernfs_node(css: u64) -> u64 {
     pointer(pointer(css, off!(css_cgroup)), off!(cgroup_kn))
 }
 
@@ -116,6 +116,15 @@ pub(crate) fn named_id(memcg: u64, state: *mut State) -> u64 {
     let kn = kernfs_node(memcg + u64::from(off!(memcg_css)));
     send_names(kn, state);
     id(kn)
+}
+
+/// The kernfs id of a memcg.
+#[inline(always)]
+pub(crate) fn id_of(memcg: u64) -> u64 {
+    if off!(memcg_css) == ABSENT {
+        return UNKNOWN_U64;
+    }
+    id(kernfs_node(memcg + u64::from(off!(memcg_css))))
 }
 
 /// Sends the limiter chain from `memcg` up. Names have been sent by [`named_id`].

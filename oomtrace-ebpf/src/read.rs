@@ -73,3 +73,26 @@ pub(crate) unsafe fn zero<const LEN: usize>(out: *mut [u8; LEN]) {
         unsafe { words.add(i).write_volatile(0) };
     }
 }
+
+/// Zeroes a plain value of whole words with volatile stores: a call of `memset` would make a loop of single bytes.
+///
+/// # Safety
+/// `out` must be valid for writes and 8-byte aligned; `T` must be integers only, and a multiple of 8 bytes.
+#[inline(always)]
+pub(crate) unsafe fn zero_words<T>(out: *mut T) {
+    let words: *mut u64 = out.cast();
+    for i in 0..size_of::<T>() / 8 {
+        // SAFETY: within `out`, for which the caller vouches.
+        unsafe { words.add(i).write_volatile(0) };
+    }
+}
+
+/// Copies `len` bytes from `address` to `out`; zeros if that fails.
+///
+/// # Safety
+/// `out` must be valid for writes of `len` bytes, and of a memory type that the verifier accepts as a helper's buffer.
+#[inline(always)]
+pub(crate) unsafe fn copy_bytes(out: *mut u8, len: u32, address: u64, errors: &mut Errors) {
+    // SAFETY: the caller vouches for `out`; the helper checks the address.
+    unsafe { errors.0 |= bpf_probe_read_kernel(out.cast(), len, address as *const core::ffi::c_void) };
+}

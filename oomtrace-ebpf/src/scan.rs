@@ -110,6 +110,18 @@ fn candidate(state: *mut State, task: u64, returned: u32) {
     }
 }
 
+/// The scan is over, and was not aborted: notes when, and puts the batch on the ring.
+#[inline(always)]
+pub(crate) fn over(state: *mut State) {
+    // SAFETY: this thread owns the state.
+    unsafe {
+        if (*state).evaluated != 0 && (*state).last_evaluated_ns == 0 {
+            (*state).last_evaluated_ns = now();
+        }
+    }
+    flush(state);
+}
+
 /// Forgets the batch: the scan was aborted, and chose nobody.
 #[inline(always)]
 pub(crate) fn drop_pending(state: *mut State) {

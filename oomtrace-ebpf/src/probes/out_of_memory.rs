@@ -3,16 +3,18 @@
 //! Opens and closes the episode. Misses: an OOM that was under way when the programs were attached.
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use aya_log_ebpf::debug;
 
-use crate::episode;
+use crate::{episode, evidence};
 
 #[fentry(function = "out_of_memory")]
 fn out_of_memory_fentry(ctx: FEntryContext) -> u32 {
     debug!(&ctx, "out_of_memory: entered");
+    evidence::capture_stack(ctx.as_ptr());
     episode::open(ctx.arg(0));
     0
 }
@@ -29,6 +31,7 @@ fn out_of_memory_fexit(ctx: FExitContext) -> u32 {
 fn out_of_memory_kprobe(ctx: ProbeContext) -> u32 {
     debug!(&ctx, "out_of_memory: entered");
     if let Some(oc) = ctx.arg(0) {
+        evidence::capture_stack(ctx.as_ptr());
         episode::open(oc);
     }
     0

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::model::session::Hook;
+use crate::source::live::kallsyms::Kallsyms;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, Options, hooks, host, layout, support, tracefs};
 
@@ -63,20 +64,13 @@ pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
 
 fn examine(args: &DoctorArgs) -> Report {
     let btf = args.btf.clone().unwrap_or_else(|| PathBuf::from(layout::VMLINUX_BTF));
-    let checks = vec![
-        privileges(),
-        lockdown(),
-        types(&btf),
-        tracepoints(),
-        kprobes(),
-        scorer(),
-        Check {
-            name: "tasks",
-            ok: true,
-            detail: host::threads()
-                .map_or("unknown".to_owned(), |n| format!("{n}, the ring is sized by them")),
-        },
-    ];
+    let mut checks = vec![privileges(), lockdown(), types(&btf), tracepoints(), kprobes()];
+    checks.extend(symbols());
+    checks.push(Check {
+        name: "tasks",
+        ok: true,
+        detail: host::threads().map_or("unknown".to_owned(), |n| format!("{n}, the ring is sized by them")),
+    });
     let flavours: Vec<Tried> = [("fentry", Flavour::Fentry), ("kprobe", Flavour::Kprobe)]
         .into_iter()
         .map(|(name, flavour)| attempt(name, flavour, args.btf.clone()))
@@ -157,15 +151,33 @@ fn kprobes() -> Check {
     Check { name: "kprobes", ok, detail: detail.into() }
 }
 
-fn scorer() -> Check {
-    let (ok, detail) = match hooks::split_copies() {
-        Ok(copies) if copies.is_empty() => (true, "oom_badness is one function".to_owned()),
-        Ok(copies) => {
-            (true, format!("the compiler split off {}: it is hooked too, by a kretprobe", copies.join(", ")))
+/// What the list of symbols gives: split copies of the scorer, and names for call paths.
+fn symbols() -> [Check; 2] {
+    let (scorer, addresses) = match Kallsyms::read() {
+        Ok(found) => (split(&found.split_copies), addresses(&found)),
+        Err(error) => {
+            let reason = format!("/proc/kallsyms cannot be read: {error}");
+            ((false, reason.clone()), (false, reason))
         }
-        Err(error) => (false, format!("/proc/kallsyms cannot be read: {error}")),
     };
-    Check { name: "scorer", ok, detail }
+    [("scorer", scorer), ("addresses", addresses)].map(|(name, (ok, detail))| Check { name, ok, detail })
+}
+
+fn split(copies: &[String]) -> (bool, String) {
+    let detail = if copies.is_empty() {
+        "oom_badness is one function".to_owned()
+    } else {
+        format!("the compiler split off {}: it is hooked too, by a kretprobe", copies.join(", "))
+    };
+    (true, detail)
+}
+
+fn addresses(found: &Kallsyms) -> (bool, String) {
+    if found.symbols.is_empty() {
+        let detail = "/proc/kallsyms hides them (kernel.kptr_restrict): call paths without names, no counters of nodes";
+        return (false, detail.to_owned());
+    }
+    (true, format!("/proc/kallsyms names the kernel's functions ({} KiB)", found.symbols.bytes() / 1024))
 }
 
 fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -5,12 +5,16 @@
 
 mod aftermath;
 mod bytes;
+pub mod context;
+mod evidence;
+pub mod symbols;
 mod task;
 
 use oomtrace_common::record::{self as wire, chosen, kind, reaper};
 
 use self::{
     bytes::{Fields, counter, known_i32, known_u32, known_u64},
+    context::Context,
     task::{candidate, trigger},
 };
 use crate::model::{
@@ -57,35 +61,37 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes one record, appending its observations to `out`: one, or for a record of names one for each cgroup.
-/// `page_counter_max` is this kernel's "no limit", in pages.
+/// Decodes one record, appending its observations to `out`: one, or for a record of names one for each cgroup, for one of a node
+/// one for it and for each of its zones. `context` is what is known of the machine.
 ///
 /// # Errors
 /// When the bytes are not a record of a known kind; the caller counts and goes on with the next one.
 pub fn decode(
     record: &[u8],
-    page_counter_max: u64,
+    context: &Context,
     out: &mut impl Extend<Observation>,
 ) -> Result<(), DecodeError> {
     let fields = Fields::new(record);
     let header = fields.header()?;
     if header.kind == kind::CGROUP {
         out.extend(cgroups(&fields.of_kind(header.kind))?.into_iter().map(Observation::Cgroup));
+    } else if header.kind == kind::NODE {
+        out.extend(evidence::node(&fields.of_kind(header.kind), stamp(&header), context)?);
     } else {
-        out.extend([one(record, page_counter_max)?]);
+        out.extend([one(record, context)?]);
     }
     Ok(())
 }
 
 /// Decodes a record that holds one observation.
-fn one(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError> {
+fn one(record: &[u8], context: &Context) -> Result<Observation, DecodeError> {
     let fields = Fields::new(record);
     let header = fields.header()?;
-    let at = Stamp { boot_ns: header.boot_ns, episode: header.episode };
+    let at = stamp(&header);
     let fields = fields.of_kind(header.kind);
     match header.kind {
         kind::OPENED => opened(&fields, at),
-        kind::MEMCG_LEVEL => memcg_level(&fields, at, page_counter_max),
+        kind::MEMCG_LEVEL => memcg_level(&fields, at, context.page_counter_max),
         kind::CANDIDATES => candidates(&fields, at),
         kind::CHOICE => choice(&fields, at),
         kind::KILL => Ok(Observation::Kill(Kill {
@@ -109,11 +115,19 @@ fn one(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError>
         kind::RELEASED => Ok(Observation::Released(exited(&fields, at)?)),
         kind::REAPER => reaper_stage(&fields, at),
         kind::CLOSED => closed(&fields, at),
+        kind::STACK => evidence::stack(&fields, at, context),
+        kind::SITUATION => evidence::situation(&fields, at),
+        kind::MEMCG_STAT => evidence::memcg_stat(&fields, at),
         kind::REAPED => aftermath::reaped(&fields, at),
         kind::OOM_GROUP => aftermath::oom_group(&fields, at),
         kind::ADJ_UPDATED => aftermath::adj_updated(&fields, at),
         other => Err(DecodeError::Kind(other)),
     }
+}
+
+/// When and in which episode a record was made.
+fn stamp(header: &wire::Header) -> Stamp {
+    Stamp { boot_ns: header.boot_ns, episode: header.episode }
 }
 
 fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {

@@ -8,7 +8,7 @@ use oomtrace_common::{
 };
 use proptest::prelude::*;
 
-use super::{DecodeError, decode as decode_into};
+use super::{DecodeError, context::Context, decode as decode_into};
 use crate::model::{
     Name, Observation,
     observation::{ReaperStage, Score, TaskFlags},
@@ -19,7 +19,7 @@ const NO_LIMIT: u64 = i64::MAX as u64 / 4096;
 /// The one observation of a record.
 fn decode(record: &[u8], page_counter_max: u64) -> Result<Observation, DecodeError> {
     let mut out = Vec::new();
-    decode_into(record, page_counter_max, &mut out)?;
+    decode_into(record, &Context { page_counter_max, ..Context::default() }, &mut out)?;
     assert_eq!(out.len(), 1);
     Ok(out.remove(0))
 }
@@ -168,7 +168,7 @@ fn names(ids: &[u64], names: &[u8]) -> Vec<u8> {
 #[test]
 fn names_come_with_their_parents() {
     let mut out = Vec::new();
-    decode_into(&names(&[7, 3, 1], b"b c\0a\0\0"), NO_LIMIT, &mut out).unwrap();
+    decode_into(&names(&[7, 3, 1], b"b c\0a\0\0"), &Context::default(), &mut out).unwrap();
     let nodes: Vec<_> = out
         .iter()
         .map(|observation| match observation {
@@ -183,14 +183,14 @@ fn names_come_with_their_parents() {
 fn a_cgroup_deeper_than_what_is_captured_does_not_pass_for_a_root() {
     let ids: Vec<u64> = (1..=u64::from(wire::MAX_LEVELS)).rev().collect();
     let mut out = Vec::new();
-    decode_into(&names(&ids, &b"x\0".repeat(ids.len())), NO_LIMIT, &mut out).unwrap();
+    decode_into(&names(&ids, &b"x\0".repeat(ids.len())), &Context::default(), &mut out).unwrap();
     assert_eq!(out.len(), ids.len() - 1);
     assert!(out.iter().all(|o| matches!(o, Observation::Cgroup(node) if node.parent.is_some())));
 }
 
 #[test]
 fn too_few_names_are_rejected() {
-    let result = decode_into(&names(&[7, 3], b"b\0"), NO_LIMIT, &mut Vec::new());
+    let result = decode_into(&names(&[7, 3], b"b\0"), &Context::default(), &mut Vec::new());
     assert!(matches!(result, Err(DecodeError::Value { field: "len", .. })));
 }
 
@@ -239,6 +239,6 @@ proptest! {
             body[..2].copy_from_slice(&kind.to_le_bytes());
             body[4..8].copy_from_slice(&len.to_le_bytes());
         }
-        let _result = decode_into(&body, NO_LIMIT, &mut Vec::new());
+        let _result = decode_into(&body, &Context::default(), &mut Vec::new());
     }
 }

@@ -7,11 +7,15 @@ use aya::{
 
 use super::{
     LiveError,
-    hooks::{self, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
+    hooks::{EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
+    kallsyms::Kallsyms,
     load::{Flavour, explain},
     support,
 };
 use crate::model::session::Hook;
+
+/// Why there are none.
+const NO_KPROBES: &str = "the kernel was built without CONFIG_KPROBES";
 
 /// What was attached.
 pub struct Attached {
@@ -31,9 +35,10 @@ pub fn all(
     flavour: Flavour,
     btf: Option<&Btf>,
     without: &[String],
+    kallsyms: &Result<Kallsyms, String>,
 ) -> Result<Attached, LiveError> {
-    let mut attaching =
-        Attaching { programs, btf, attached: Attached { hooks: Vec::new(), program_fds: Vec::new() } };
+    let attached = Attached { hooks: Vec::new(), program_fds: Vec::new() };
+    let mut attaching = Attaching { programs, btf, kallsyms, attached };
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
         if without.contains(&target) {
@@ -43,6 +48,14 @@ pub fn all(
             attaching.note(&target, "tracepoint", result.err());
         }
     }
+    for hook in &EVIDENCE {
+        if without.iter().any(|name| name == hook.function || name == hook.evidence) {
+            attaching.note(hook.function, "none", Some(format!("{}: left out as asked", hook.evidence)));
+        } else {
+            attaching.evidence(hook);
+        }
+    }
+    attaching.note_hidden_addresses();
     for hook in &FUNCTIONS {
         if without.iter().any(|name| name == hook.function) {
             attaching.note(hook.function, "none", Some("left out as asked".into()));
@@ -56,12 +69,52 @@ pub fn all(
 struct Attaching<'a> {
     programs: &'a mut Ebpf,
     btf: Option<&'a Btf>,
+    kallsyms: &'a Result<Kallsyms, String>,
     attached: Attached,
 }
 
 impl Attaching<'_> {
     fn note(&mut self, target: &str, kind: &str, missing: Option<String>) {
         self.attached.hooks.push(Hook { target: target.to_owned(), kind: kind.to_owned(), missing });
+    }
+
+    /// Evidence, by a kprobe if that can be had, else by fentry.
+    fn evidence(&mut self, hook: &EvidenceHook) {
+        let mut by_kprobe = || {
+            if support::has_kprobes() {
+                self.kprobe(hook.evidence, "kprobe", hook.function)
+            } else {
+                Err(NO_KPROBES.to_owned())
+            }
+        };
+        let Err(reason) = by_kprobe() else { return };
+        if let Err(more) = self.evidence_by_fentry(hook) {
+            let missing = format!("{}: kprobe: {reason}; fentry: {more}", hook.evidence);
+            self.note(hook.function, "none", Some(missing));
+        }
+    }
+
+    fn evidence_by_fentry(&mut self, hook: &EvidenceHook) -> Result<(), String> {
+        let btf = self.btf.ok_or("no BTF of the running kernel")?;
+        let program: &mut FEntry = self.program(hook.evidence, "fentry")?;
+        program.load(hook.function, btf).map_err(|error| explain(&error))?;
+        program.attach().map_err(|error| explain(&error))?;
+        self.note(hook.function, "fentry", None);
+        self.count_program(hook.evidence, "fentry");
+        Ok(())
+    }
+
+    /// Says what is not known where the kernel hides where it lies.
+    fn note_hidden_addresses(&mut self) {
+        let missing = match self.kallsyms {
+            Ok(kallsyms) if !kallsyms.symbols.is_empty() => return,
+            Ok(_) => {
+                "it hides addresses (kernel.kptr_restrict): call paths without names, no counters of nodes"
+                    .to_owned()
+            }
+            Err(reason) => format!("call paths without names, no counters of nodes: {reason}"),
+        };
+        self.note("/proc/kallsyms", "none", Some(missing));
     }
 
     /// A function's hooks, in the flavour's way, else in the other if the flavour allows it.
@@ -123,7 +176,7 @@ impl Attaching<'_> {
 
     fn by_kprobe(&mut self, hook: &FunctionHook) -> Result<(), String> {
         if !support::has_kprobes() {
-            return Err("the kernel was built without CONFIG_KPROBES".to_owned());
+            return Err(NO_KPROBES.to_owned());
         }
         if hook.kretprobe {
             self.kprobe(hook.function, "kretprobe", hook.function)?;
@@ -149,11 +202,11 @@ impl Attaching<'_> {
 
     /// The copies of the scorer that the compiler split off, in both flavours: they have no BTF.
     fn split_copies_of_the_scorer(&mut self) {
-        match hooks::split_copies() {
-            Ok(copies) => {
-                for copy in copies {
-                    if let Err(reason) = self.kprobe(SCORER, "kretprobe", &copy) {
-                        self.note(&copy, "kretprobe", Some(reason));
+        match self.kallsyms {
+            Ok(kallsyms) => {
+                for copy in &kallsyms.split_copies {
+                    if let Err(reason) = self.kprobe(SCORER, "kretprobe", copy) {
+                        self.note(copy, "kretprobe", Some(reason));
                     }
                 }
             }

@@ -131,6 +131,37 @@ impl Types {
         u32::try_from(size).ok().map(|size| (element, size))
     }
 
+    /// The element type of an array, stripped, with the element's size in bytes and how many there are.
+    pub(super) fn array(&self, array: &Type) -> Option<(Type, u32, u32)> {
+        let Type::Array(of) = array else { return None };
+        let (element, size) = self.element(array)?;
+        Some((element, size, u32::try_from(of.len()).ok()?))
+    }
+
+    /// Bytes that a struct or union takes.
+    pub(super) fn size(&self, of: &Type) -> Option<u32> {
+        let (Type::Struct(of) | Type::Union(of)) = of else { return None };
+        u32::try_from(of.size()).ok()
+    }
+
+    /// What a pointer points to, stripped; `None` for anything else.
+    pub(super) fn pointee(&self, pointer: &Type) -> Option<Type> {
+        let Type::Ptr(pointer) = pointer else { return None };
+        self.stripped(pointer)
+    }
+
+    /// All enumerators of an enum, with their values, in its order.
+    pub(super) fn all_enumerators(&self, enum_name: &str) -> Vec<(String, u32)> {
+        let types = self.btf.resolve_types_by_name(enum_name).unwrap_or_default();
+        let Some(Type::Enum(of)) = types.iter().find(|kind| matches!(kind, Type::Enum(_))) else {
+            return Vec::new();
+        };
+        of.members
+            .iter()
+            .map(|member| (self.btf.resolve_name(member).unwrap_or_default(), member.val()))
+            .collect()
+    }
+
     /// Values of enumerators of one enum, named or not: of the first enum that has them all.
     pub(super) fn enumerators<const N: usize>(
         &self,

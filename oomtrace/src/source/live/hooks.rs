@@ -47,7 +47,7 @@ pub const FUNCTIONS: [FunctionHook; 9] = [
 /// What the reaper calls, and on some kernels every victim that exits.
 pub const REAPS: &str = "__oom_reap_task_mm";
 
-/// The scorer. Some builds call a split copy of it; see [`split_copies`].
+/// The scorer. Some builds call a split copy of it; see [`split_copy`].
 pub const SCORER: &str = "oom_badness";
 
 enum At {
@@ -90,31 +90,26 @@ pub const TRACEPOINTS: [TracepointHook; 7] = [
     TracepointHook { category: "sched", event: "sched_process_exit" },
 ];
 
-/// Copies of the scorer that the compiler split off, such as `oom_badness.part.0`, which the scan may call instead: text
-/// symbols of `/proc/kallsyms`, which has names even where it hides addresses. A `.cold` part is jumped
-/// to, not called: a return probe on it would break the kernel's stack.
-///
-/// # Errors
-/// When the list of symbols cannot be read.
-pub fn split_copies() -> std::io::Result<Vec<String>> {
-    use std::io::BufRead;
-    let mut symbols = std::io::BufReader::with_capacity(1 << 16, std::fs::File::open("/proc/kallsyms")?);
-    let mut copies = Vec::new();
-    let mut line = Vec::new();
-    while symbols.read_until(b'\n', &mut line)? > 0 {
-        if let Some(name) = split_copy(&line)
-            && !copies.contains(&name)
-        {
-            copies.push(name);
-        }
-        line.clear();
-    }
-    Ok(copies)
+/// Evidence that is captured beside the decision; see `oomtrace-ebpf/src/evidence`. None is required.
+pub struct EvidenceHook {
+    /// Its programs are `<evidence>_kprobe`, used in both flavours where there are kprobes, and `<evidence>_fentry`.
+    pub evidence: &'static str,
+    /// The function at whose entry it is captured.
+    pub function: &'static str,
 }
 
-/// The name on a line of kallsyms, if it is that of a split copy of the scorer.
-fn split_copy(line: &[u8]) -> Option<String> {
-    let name = line.trim_ascii().rsplit(|&b| b == b' ').next()?;
+/// In the order of attaching. A program of fentry goes with one function: without kprobes the second `situation` is missing.
+pub const EVIDENCE: [EvidenceHook; 3] = [
+    EvidenceHook { evidence: "situation", function: "oom_kill_process" },
+    // Where nobody can be killed, the kernel reports without a choice.
+    EvidenceHook { evidence: "situation", function: "dump_header" },
+    EvidenceHook { evidence: "memcg_stat", function: "__oom_kill_process" },
+];
+
+/// `name`, if it is that of a copy of the scorer that the compiler split off, such as `oom_badness.part.0`, which the scan may
+/// call instead. A `.cold` part is jumped to, not called: a return probe on it would break the kernel's stack.
+#[must_use]
+pub fn split_copy(name: &[u8]) -> Option<String> {
     let suffix = name.strip_prefix(SCORER.as_bytes())?.strip_prefix(b".")?;
     if suffix.split(|&b| b == b'.').any(|part| part == b"cold") {
         return None;
@@ -128,15 +123,12 @@ mod tests {
 
     #[test]
     fn split_copies_are_told_from_the_function_and_its_cold_part() {
-        let copy = |line: &str| split_copy(line.as_bytes());
-        assert_eq!(copy("ffffffff8125f3d0 t oom_badness.part.0\n").as_deref(), Some("oom_badness.part.0"));
-        assert_eq!(
-            copy("0000000000000000 t oom_badness.constprop.0.isra.0\n").as_deref(),
-            Some("oom_badness.constprop.0.isra.0")
-        );
-        assert_eq!(copy("ffffffff8125f3d0 T oom_badness\n"), None);
-        assert_eq!(copy("ffffffff8125f3d0 t oom_badness.cold\n"), None);
-        assert_eq!(copy("ffffffff8125f3d0 t oom_badness.part.0.cold\n"), None);
-        assert_eq!(copy("ffffffffc0000000 t proc_oom_score\t[mod]\n"), None);
+        let copy = |name: &str| split_copy(name.as_bytes());
+        for name in ["oom_badness.part.0", "oom_badness.constprop.0.isra.0"] {
+            assert_eq!(copy(name).as_deref(), Some(name));
+        }
+        for name in ["oom_badness", "oom_badness.cold", "oom_badness.part.0.cold", "proc_oom_score\t[mod]"] {
+            assert_eq!(copy(name), None, "{name}");
+        }
     }
 }

@@ -20,6 +20,12 @@ pub struct Capture {
     pub hooks: Vec<Hook>,
     /// RSS counters are per-CPU counters.
     pub rss_counters_percpu: bool,
+    /// Names of items; see [`SessionInfo::node_stat_items`].
+    pub node_stat_items: Vec<String>,
+    /// Likewise.
+    pub zone_stat_items: Vec<String>,
+    /// Likewise.
+    pub memcg_stat_items: Vec<String>,
 }
 
 /// Describes the session that begins now.
@@ -52,11 +58,11 @@ pub fn describe(capture: Capture) -> SessionInfo {
         gfp_flags: tracefs::root().map(|root| gfp::table(&root)).unwrap_or_default(),
         cgroup_version: cgroup_version(),
         rss_counters_percpu: capture.rss_counters_percpu,
-        node_stat_items: Vec::new(),
-        zone_stat_items: Vec::new(),
-        memcg_stat_items: Vec::new(),
+        node_stat_items: capture.node_stat_items,
+        zone_stat_items: capture.zone_stat_items,
+        memcg_stat_items: capture.memcg_stat_items,
         vmstat_oom_kills,
-        tainted: None,
+        tainted: read("/proc/sys/kernel/tainted").and_then(|text| text.parse().ok()),
     }
 }
 

@@ -8,7 +8,12 @@ use std::path::Path;
 use btf_rs::Type;
 use oomtrace_common::config::{ABSENT, Layout};
 
-use super::{LiveError, btf::Types, limits};
+use super::{
+    LiveError,
+    btf::Types,
+    limits,
+    places::{self, Found},
+};
 
 /// What BTF told.
 pub struct Kernel {
@@ -18,6 +23,8 @@ pub struct Kernel {
     pub rss_counters_percpu: bool,
     /// Members that are not there, as `struct.member`.
     pub missing: Vec<String>,
+    /// Where the situation around a choice is.
+    pub evidence: Found,
     /// Functions to hook that BTF knows.
     pub functions: Vec<&'static str>,
 }
@@ -113,8 +120,11 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
             return Err(LiveError::Layout { member: member.into() });
         }
     }
+    let mut evidence = places::find(&types);
+    missing.append(&mut evidence.missing);
     Ok(Kernel {
         layout,
+        evidence,
         rss_counters_percpu: rss_counters_percpu.unwrap_or(false),
         missing,
         functions: functions.iter().copied().filter(|name| types.has_function(name)).collect(),

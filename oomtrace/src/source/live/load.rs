@@ -5,18 +5,24 @@ use std::path::PathBuf;
 use aya::{Btf, Ebpf, EbpfLoader, maps::RingBuf};
 use oomtrace_common::{
     config::{Layout, Sizes},
+    evidence::Places,
     record::Task,
 };
 
 use super::{
     LiveError,
     attach::{self, Attached},
-    hooks, host, layout,
+    hooks, host,
+    kallsyms::Kallsyms,
+    layout,
     losses::Losses,
     ring::Ring,
     support, tracefs,
 };
-use crate::model::{SessionInfo, SourceKind};
+use crate::{
+    decode::context::Context,
+    model::{SessionInfo, SourceKind},
+};
 
 /// The compiled programs; `cargo xtask build-ebpf` makes them.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o");
@@ -86,32 +92,44 @@ impl Live {
             return Err(LiveError::NoBtf { path: btf });
         }
         let functions: Vec<&str> = hooks::FUNCTIONS.iter().map(|hook| hook.function).collect();
-        let kernel = layout::read(&btf, &functions)?;
-        let mut layout = kernel.layout;
-        tracepoint_offsets(&mut layout);
+        let mut kernel = layout::read(&btf, &functions)?;
+        tracepoint_offsets(&mut kernel.layout);
+        let kallsyms = Kallsyms::read().map_err(|error| error.to_string());
+        let places =
+            kallsyms.as_ref().map_or(Places::UNSET, |kallsyms| kernel.evidence.at(&kallsyms.addresses));
 
         let start = |flavour| {
-            let (programs, attached) = load(flavour, options, &layout, ring_bytes, &own_btf)?;
-            let info = host::describe(host::Capture {
-                source: match flavour {
-                    Flavour::Kprobe => SourceKind::Kprobe,
-                    Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
-                },
-                ring_bytes,
-                hooks: attached.hooks,
-                rss_counters_percpu: kernel.rss_counters_percpu,
-            });
-            Self::running(programs, info, options, attached.program_fds)
+            let globals = Globals { layout: &kernel.layout, places: &places };
+            let (programs, attached) = load(flavour, options, &globals, ring_bytes, &own_btf, &kallsyms)?;
+            Ok((flavour, programs, attached))
         };
-        match options.flavour {
-            Flavour::Auto => start(Flavour::Fentry).or_else(|fentry| {
+        let (flavour, programs, attached) = match options.flavour {
+            Flavour::Auto => start(Flavour::Fentry).or_else(|fentry: LiveError| {
                 start(Flavour::Kprobe).map_err(|kprobe| LiveError::NoFlavour {
                     fentry: fentry.reason(),
                     kprobe: kprobe.reason(),
                 })
             }),
             flavour => start(flavour),
-        }
+        }?;
+        let info = host::describe(host::Capture {
+            source: match flavour {
+                Flavour::Kprobe => SourceKind::Kprobe,
+                Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
+            },
+            ring_bytes,
+            hooks: attached.hooks,
+            rss_counters_percpu: kernel.rss_counters_percpu,
+            node_stat_items: kernel.evidence.node_items,
+            zone_stat_items: kernel.evidence.zone_items,
+            memcg_stat_items: kernel.evidence.memcg_items,
+        });
+        let context = Context {
+            page_counter_max: page_counter_max(info.page_size),
+            zone: kernel.evidence.zone,
+            symbols: kallsyms.map(|kallsyms| kallsyms.symbols).unwrap_or_default(),
+        };
+        Self::running(programs, info, options, attached.program_fds, context)
     }
 
     /// Takes the probes away; what is on the ring can still be read.
@@ -124,6 +142,7 @@ impl Live {
         info: SessionInfo,
         options: &Options,
         program_fds: Vec<i32>,
+        context: Context,
     ) -> Result<Self, LiveError> {
         let refused = |reason: String| LiveError::Load { reason };
         let broken = |map: &str| LiveError::Broken { reason: format!("it has no map {map}") };
@@ -134,10 +153,9 @@ impl Live {
             Some(_) => aya_log::EbpfLogger::init(&mut programs).ok(),
             None => None,
         };
-        let page_counter_max = page_counter_max(info.page_size);
         Ok(Self {
             info,
-            ring: Ring::new(ring, page_counter_max).map_err(|error| refused(error.to_string()))?,
+            ring: Ring::new(ring, context).map_err(|error| refused(error.to_string()))?,
             losses: Losses::new(losses, program_fds).map_err(|error| refused(error.to_string()))?,
             probe_log,
             programs: Some(programs),
@@ -145,13 +163,20 @@ impl Live {
     }
 }
 
+/// What the programs are told of this kernel.
+struct Globals<'a> {
+    layout: &'a Layout,
+    places: &'a Places,
+}
+
 /// Loads the object for one flavour and attaches it.
 fn load(
     flavour: Flavour,
     options: &Options,
-    layout: &Layout,
+    globals: &Globals<'_>,
     ring_bytes: u64,
     own_btf: &std::path::Path,
+    kallsyms: &Result<Kallsyms, String>,
 ) -> Result<(Ebpf, Attached), LiveError> {
     let refused = |reason: String| LiveError::Load { reason };
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
@@ -168,7 +193,8 @@ fn load(
     let mut loader = EbpfLoader::new();
     loader
         .btf(btf.as_ref())
-        .override_global("LAYOUT", layout, true)
+        .override_global("LAYOUT", globals.layout, true)
+        .override_global("PLACES", globals.places, true)
         .override_global("SIZES", &sizes, true)
         .override_global("AYA_LOG_LEVEL", &log_level, true)
         .map_max_entries("RING", u32::try_from(ring_bytes).unwrap_or(u32::MAX));
@@ -176,7 +202,7 @@ fn load(
         loader.map_max_entries("AYA_LOGS", page_size);
     }
     let mut programs = loader.load(OBJECT).map_err(|error| refused(explain(&error)))?;
-    let attached = attach::all(&mut programs, flavour, btf.as_ref(), &options.without)?;
+    let attached = attach::all(&mut programs, flavour, btf.as_ref(), &options.without, kallsyms)?;
     Ok((programs, attached))
 }
 

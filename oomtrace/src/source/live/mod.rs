@@ -1,6 +1,7 @@
 //! The running kernel as a source: what the machine allows, where things are in its kernel, loading, attaching, reading.
 //!
-//! The order of work: [`support`] says whether it can be done at all, [`layout`] finds offsets, [`load`] hands them to the
+//! The order of work: [`support`] says whether it can be done at all, [`layout`] and [`places`] find offsets,
+//! [`kallsyms`] names and addresses, [`load`] hands them to the
 //! programs, [`attach`] hooks them up, [`ring`] reads. Nothing here knows what becomes of an observation.
 
 pub mod attach;
@@ -8,9 +9,11 @@ pub mod error;
 pub mod gfp;
 pub mod hooks;
 pub mod host;
+pub mod kallsyms;
 pub mod layout;
 pub mod load;
 pub mod losses;
+pub mod places;
 pub mod protect;
 pub mod ring;
 pub mod support;

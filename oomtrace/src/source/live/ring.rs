@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    decode::{DecodeError, decode},
+    decode::{DecodeError, context::Context, decode},
     model::Observation,
 };
 
@@ -15,15 +15,15 @@ use crate::{
 pub struct Ring {
     ring: Option<RingBuf<MapData>>,
     ready: Option<AsyncFd<RingBuf<MapData>>>,
-    page_counter_max: u64,
+    context: Context,
     /// Observations of the last record that have not been taken.
     decoded: VecDeque<Observation>,
     rejected: u64,
 }
 
 impl Ring {
-    pub(super) fn new(ring: RingBuf<MapData>, page_counter_max: u64) -> std::io::Result<Self> {
-        Ok(Self { ring: Some(ring), ready: None, page_counter_max, decoded: VecDeque::new(), rejected: 0 })
+    pub(super) fn new(ring: RingBuf<MapData>, context: Context) -> std::io::Result<Self> {
+        Ok(Self { ring: Some(ring), ready: None, context, decoded: VecDeque::new(), rejected: 0 })
     }
 
     /// Records that could not be decoded so far.
@@ -48,7 +48,7 @@ impl Ring {
                 return Some(observation);
             }
             let record = self.next_record()?;
-            if let Err(error) = decode(&record, self.page_counter_max, &mut self.decoded) {
+            if let Err(error) = decode(&record, &self.context, &mut self.decoded) {
                 self.reject(error);
             }
         }

@@ -1,0 +1,103 @@
+//! CPU, settings, swap, node masks: what the kernel's report says beside its tables.
+
+use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_get_smp_processor_id};
+use oomtrace_common::{
+    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    config::ABSENT,
+    evidence::{NODE_WORDS, Situation},
+    record::kind,
+};
+
+use super::place;
+use crate::{
+    emit::{emit, header, leaves_headroom, wake_if_filling},
+    episode::State,
+    globals::off,
+    memcg::kernfs_node,
+    read::{Errors, copy, copy_bytes, copy_str, pointer, zero_words},
+};
+
+/// Copies a variable of the kernel's at `address`, which is 0 where it is not known.
+macro_rules! variable {
+    ($out:expr, $member:ident, $absent:expr, $errors:expr) => {
+        if place!($member) == 0 {
+            $out.write($absent);
+        } else {
+            copy($out, place!($member), 0, $absent, $errors);
+        }
+    };
+}
+
+/// Sends the situation.
+#[inline(always)]
+pub(super) fn send(state: *mut State) {
+    let fits = leaves_headroom(size_of::<Situation>() as u64);
+    let sent = fits
+        && emit!(record: Situation, wake_if_filling(), {
+            let mut errors = Errors::NONE;
+            // SAFETY: `record` is a whole reserved record, all of which is written; the helpers have no preconditions.
+            unsafe {
+                let task = bpf_get_current_task();
+                (*record).header = header::<Situation>(kind::SITUATION, (*state).episode);
+                variable!(&raw mut (*record).tainted, tainted_mask, UNKNOWN_U64, &mut errors);
+                variable!(&raw mut (*record).swap_free, nr_swap_pages, UNKNOWN_U64, &mut errors);
+                variable!(&raw mut (*record).swap_total, total_swap_pages, UNKNOWN_U64, &mut errors);
+                variable!(&raw mut (*record).cma, totalcma_pages, UNKNOWN_U64, &mut errors);
+                variable!(&raw mut (*record).hwpoisoned, num_poisoned_pages, UNKNOWN_U64, &mut errors);
+                variable!(&raw mut (*record).panic_on_oom, panic_on_oom, UNKNOWN_I32, &mut errors);
+                variable!(
+                    &raw mut (*record).oom_kill_allocating_task,
+                    oom_kill_allocating_task,
+                    UNKNOWN_I32,
+                    &mut errors
+                );
+                variable!(&raw mut (*record).oom_dump_tasks, oom_dump_tasks, UNKNOWN_I32, &mut errors);
+                variable!(&raw mut (*record).overcommit_memory, overcommit_memory, UNKNOWN_I32, &mut errors);
+                variable!(&raw mut (*record).swappiness, swappiness, UNKNOWN_I32, &mut errors);
+                (*record).cpu = bpf_get_smp_processor_id() as u32;
+                (*record).reserved = 0;
+
+                let nodemask = pointer((*state).oc, place!(oc_nodemask));
+                let nodemask_known = place!(oc_nodemask) != ABSENT && place!(nodemask_len) != ABSENT;
+                (*record).nodemask_set =
+                    if nodemask_known { u32::from(nodemask != 0) } else { UNKNOWN_U32 };
+                mask(&raw mut (*record).nodemask, nodemask, 0, &mut errors);
+                (*record).mems_allowed_known = u32::from(
+                    place!(task_mems_allowed) != ABSENT && place!(nodemask_len) != ABSENT,
+                );
+                mask(&raw mut (*record).mems_allowed, task, place!(task_mems_allowed), &mut errors);
+                (*record).online_known = u32::from(place!(online) != 0 && place!(nodemask_len) != ABSENT);
+                mask(&raw mut (*record).online, place!(online), 0, &mut errors);
+
+                zero_words(&raw mut (*record).cpuset);
+                let css = pointer(pointer(task, off!(task_cgroups)), place!(css_set_cpuset));
+                let kn = kernfs_node(css);
+                (*record).cpuset_known = u32::from(kn != 0 && off!(kn_name) != ABSENT);
+                copy_str(&raw mut (*record).cpuset, pointer(kn, off!(kn_name)));
+                (*record).read_failed = u32::from(errors.any());
+                if errors.any() {
+                    (*state).failed_reads += 1;
+                }
+            }
+        });
+    if !sent {
+        // SAFETY: this thread owns the state.
+        unsafe { (*state).lost_records += 1 };
+    }
+}
+
+/// Copies the node mask at `base + offset`; no nodes without one.
+///
+/// # Safety
+/// `out` must be valid for writes, and of a memory type that the verifier accepts as a helper's buffer.
+#[inline(always)]
+unsafe fn mask(out: *mut [u64; NODE_WORDS], base: u64, offset: u32, errors: &mut Errors) {
+    // SAFETY: the caller vouches for `out`; no more than all of it is written.
+    unsafe {
+        zero_words(out);
+        let len = place!(nodemask_len);
+        if base != 0 && offset != ABSENT && len as usize <= size_of::<[u64; NODE_WORDS]>() {
+            copy_bytes(out.cast(), len, base + u64::from(offset), errors);
+        }
+    }
+}
