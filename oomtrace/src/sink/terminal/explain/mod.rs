@@ -19,7 +19,7 @@ use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
 use super::page::Page;
-use super::{Context, Options, headline, limits, outcome, words};
+use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, words};
 
 pub(crate) use what_if::{assumption, doubt};
 
@@ -30,13 +30,17 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     let mut page = Page::new(options);
     headline::write(&context, &mut None, &mut page);
     headline::trigger(&context, &mut page);
+    callpath::write(&context, &mut page);
     choice::write(explanation, &mut page);
     table::write(explanation, &context, &mut page);
     choice::protected(explanation, &mut page);
     if explanation.episode.scope == Some(Scope::Memcg) {
         limits::write(&context, &mut page);
     }
+    memory::of_memcg(&context, &mut page);
+    memory::of_machine(&context, &mut page);
     limit::write(explanation, &mut page);
+    owner::write(&context, &mut page);
     story::settings(explanation, &mut page);
     story::adjusted(explanation, &mut page);
     outcome::write(&context, &mut page);

@@ -2,6 +2,7 @@
 
 use crate::explain::Explanation;
 use crate::explain::timeline::{Event, Moment};
+use crate::model::evidence::AdjUpdated;
 
 use super::super::page::Page;
 use super::super::words;
@@ -66,27 +67,37 @@ pub(super) fn adjusted(explanation: &Explanation<'_>, page: &mut Page) {
     if skipped > 0 {
         page.labelled("adjusted", &format!("{} before these", words::count(skipped as u64, "change")));
     }
-    for (i, change) in changes.iter().skip(skipped).enumerate() {
-        let by = match (&change.by_comm, change.by_pid) {
-            (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
-            (None, Some(pid)) => format!(" by pid {pid}"),
-            (Some(comm), None) => format!(" by {comm}"),
-            (None, None) => String::new(),
-        };
-        let before =
-            explanation.episode.opened_ns.map(|opened| match opened.checked_sub(change.at.boot_ns) {
-                Some(ns) => format!(", {} before", words::duration(ns)),
-                None => ", while it was going on".to_owned(),
-            });
-        let text = format!(
-            "oom_score_adj of {}[{}] was set to {}{by}{}",
-            change.comm,
-            change.tid,
-            change.oom_score_adj,
-            before.unwrap_or_default()
-        );
-        page.labelled(if i == 0 && skipped == 0 { "adjusted" } else { "" }, &text);
+    for (i, (position, change)) in changes.iter().enumerate().skip(skipped).enumerate() {
+        let label = if i == 0 && skipped == 0 { "adjusted" } else { "" };
+        page.labelled(label, &change_words(explanation, change, changes.get(..position).unwrap_or_default()));
     }
+}
+
+/// `oom_score_adj of gunicorn[48121] (then runc:[2:INIT]) was set from 0 to 936 by kubelet[812], 18.4 s before`
+fn change_words(explanation: &Explanation<'_>, change: &AdjUpdated, earlier: &[&AdjUpdated]) -> String {
+    let episode = explanation.episode;
+    let tasks = episode.candidates.iter().map(|candidate| &candidate.task);
+    let tasks = tasks.chain(episode.victims.iter().map(|victim| &victim.task));
+    let task = { tasks }.find(|task| task.pid == change.tid || task.tid == change.tid);
+    let (who, then) = match task {
+        Some(task) if task.comm != change.comm => (words::task(task), format!(" (then {})", change.comm)),
+        Some(task) => (words::task(task), String::new()),
+        None => (format!("{}[{}]", change.comm, change.tid), String::new()),
+    };
+    let before = earlier.iter().rev().find(|earlier| earlier.tid == change.tid);
+    let from = before.map_or_else(String::new, |earlier| format!("from {} ", earlier.oom_score_adj));
+    let by = match (&change.by_comm, change.by_pid) {
+        (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
+        (None, Some(pid)) => format!(" by pid {pid}"),
+        (Some(comm), None) => format!(" by {comm}"),
+        (None, None) => String::new(),
+    };
+    let ago = episode.opened_ns.map(|opened| match opened.checked_sub(change.at.boot_ns) {
+        Some(ns) => format!(", {} before", words::long_duration(ns)),
+        None => ", while it was going on".to_owned(),
+    });
+    let ago = ago.unwrap_or_default();
+    format!("oom_score_adj of {who}{then} was set {from}to {}{by}{ago}", change.oom_score_adj)
 }
 
 /// What happened when, a line each.
