@@ -4,7 +4,7 @@
 //! - [`choice`]: why that one, the points, the margin, who could not be killed;
 //! - [`table`]: the best candidates, with the adjustment at which the outcome turns;
 //! - [`limit`]: whose limit, the room above it, what the machine had left;
-//! - [`story`]: settings, adjustments seen, what happened when;
+//! - [`story`]: settings, adjustments seen;
 //! - [`what_if`]: the choice made again.
 
 mod choice;
@@ -19,7 +19,7 @@ use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
 use super::page::Page;
-use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, words};
+use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, words};
 
 pub(crate) use what_if::{assumption, doubt};
 
@@ -31,6 +31,7 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     headline::write(&context, &mut None, &mut page);
     headline::trigger(&context, &mut page);
     callpath::write(&context, &mut page);
+    owner::write(&context, &mut page);
     choice::write(explanation, &mut page);
     table::write(explanation, &context, &mut page);
     choice::protected(explanation, &mut page);
@@ -40,11 +41,10 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     memory::of_memcg(&context, &mut page);
     memory::of_machine(&context, &mut page);
     limit::write(explanation, &mut page);
-    owner::write(&context, &mut page);
     story::settings(explanation, &mut page);
-    story::adjusted(explanation, &mut page);
+    story::adjusted(explanation, &context, &mut page);
     outcome::write(&context, &mut page);
-    story::timeline(explanation, &mut page);
+    timeline::write(&context, &mut page);
     gaps(explanation, &mut page);
     what_if::write(explanation, &mut page);
     page.into_string()
