@@ -358,7 +358,7 @@ fn protected_words(explanation: &Explanation<'_>, group: &Protected<'_>) -> Stri
             if one { "it was" } else { "they were" }
         ),
         Reason::Reaped => format!(
-            "{} whose memory had been taken back already: nothing left to free",
+            "{} whose memory had been taken back already, so that nothing was left to free",
             count("earlier victim", "earlier victims")
         ),
         Reason::NoMm => format!(
