@@ -427,6 +427,7 @@ fn what_cannot_be_explained_or_supposed_is_wrong_usage_and_lists_what_exists() {
         ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118=high"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=lots"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=1G", "--what-if", "limit=2G"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "raise=5"]),
         ("linux-7.3-sysrq.oomtrace", &["--what-if", "limit=1G"]),
         ("v1.0-without-scans.oomtrace", &[]),

@@ -125,20 +125,33 @@ fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
         )),
         _ => {}
     }
-    if let (Some(anon), Some(file)) = (machine.anon_pages, machine.file_pages) {
-        let most = if anon >= file { "anonymous memory" } else { "file pages" };
-        texts.push(format!(
-            "most of what was used was {most} ({} anonymous, {} file pages), and {}",
-            size(anon),
-            size(file),
-            if anon >= file {
-                "only swap or a kill can free that"
-            } else {
-                "could not be given back all the same"
-            }
-        ));
-    }
+    texts.extend(used_for(explanation, machine));
     texts
+}
+
+/// What most of the RAM was used for.
+fn used_for(explanation: &Explanation<'_>, machine: &Machine) -> Option<String> {
+    let size = |pages: u64| words::size(explanation.session.bytes(pages));
+    let (anon, file) = (machine.anon_pages?, machine.file_pages?);
+    let ram = explanation.session.ram_bytes?.checked_div(u64::from(explanation.session.page_size))?;
+    let half = ram / 2;
+    Some(if anon > half {
+        format!("most of the RAM was anonymous memory ({}): only swap or a kill can free that", size(anon))
+    } else if file > half {
+        format!("most of the RAM was file pages ({}), which could not be given back all the same", size(file))
+    } else if anon.saturating_add(file) > half {
+        format!("most of the RAM was anonymous memory ({}) and file pages ({})", size(anon), size(file))
+    } else {
+        let slab = machine
+            .slab_pages
+            .map_or_else(String::new, |pages| format!("; unreclaimable slab was {}", size(pages)));
+        format!(
+            "less than half of the RAM was anonymous memory ({}) or file pages ({}): the rest was the kernel's, huge pages, \
+             or of drivers{slab}",
+            size(anon),
+            size(file)
+        )
+    })
 }
 
 /// A request for contiguous pages can fail with memory free.
