@@ -84,6 +84,20 @@ fn every_scenario_in_every_form() {
     }
 }
 
+#[test]
+fn the_evidence_on_screens_of_other_widths() {
+    for (name, observations) in made_up::evidence::scenarios() {
+        let file = file_of(&observations);
+        for (suffix, columns, args) in [
+            ("80-verbose.txt", "80", &["replay", "-", "--verbose"][..]),
+            ("120-verbose.txt", "120", &["replay", "-", "--verbose"]),
+            ("120.txt", "120", &["replay", "-"]),
+        ] {
+            golden(&format!("{name}.{suffix}"), &run_with_columns(args, columns, &file).stdout);
+        }
+    }
+}
+
 fn run_with_columns(args: &[&str], columns: &str, input: &[u8]) -> Output {
     let dir = tempfile::tempdir().expect("there is room");
     let path = write(&dir, "session.oomtrace", input);

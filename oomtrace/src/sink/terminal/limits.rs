@@ -35,7 +35,7 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         if let Some(more) =
             shown.get(i).map(|level| more(level, info)).filter(|text| options.verbose && !text.is_empty())
         {
-            page.labelled("", &format!("  {more}"));
+            page.labelled_hanging("", &format!("  {more}"), 2);
         }
     }
 }

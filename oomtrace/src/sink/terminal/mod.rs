@@ -5,7 +5,7 @@
 //! - [`words`]: numbers, sizes, times and names as text;
 //! - [`ranking`]: who would be killed next, with the same table;
 //! - [`explain`]: one episode explained at length;
-//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`]: the parts of an episode.
 
 mod callpath;
 mod explain;
@@ -20,6 +20,7 @@ mod ranking;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod why;
 mod words;
 
@@ -131,6 +132,9 @@ impl<W: Write> Sink for Terminal<W> {
             && let Some(message) = &episode.message
         {
             page.labelled("message", &message.to_string());
+        }
+        if self.options.verbose {
+            timeline::write(&context, &mut page);
         }
         outcome::folded(&context, &mut page);
         if episode.lost.any() {

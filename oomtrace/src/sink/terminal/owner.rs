@@ -52,6 +52,7 @@ pub(super) fn adjusted(context: &Context<'_>, page: &mut Page) {
         let before = changes[..position].iter().rev().find(|earlier| earlier.tid == change.tid);
         let from = before.map_or_else(String::new, |earlier| format!("from {} ", earlier.oom_score_adj));
         let by = match (&change.by_comm, change.by_pid) {
+            (_, Some(pid)) if pid == change.tid => " by itself".to_owned(),
             (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
             (None, Some(pid)) => format!(" by pid {pid}"),
             (Some(comm), None) => format!(" by {comm}"),

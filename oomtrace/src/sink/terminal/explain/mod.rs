@@ -4,7 +4,7 @@
 //! - [`choice`]: why that one, the points, the margin, who could not be killed;
 //! - [`table`]: the best candidates, with the adjustment at which the outcome turns;
 //! - [`limit`]: whose limit, the room above it, what the machine had left;
-//! - [`story`]: settings, adjustments seen, what happened when;
+//! - [`story`]: settings, adjustments seen;
 //! - [`what_if`]: the choice made again.
 
 mod choice;
@@ -19,7 +19,7 @@ use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
 use super::page::Page;
-use super::{Context, Options, headline, limits, outcome, words};
+use super::{Context, Options, callpath, headline, limits, outcome, owner, timeline, words};
 
 pub(crate) use what_if::{assumption, doubt};
 
@@ -30,6 +30,8 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     let mut page = Page::new(options);
     headline::write(&context, &mut None, &mut page);
     headline::trigger(&context, &mut page);
+    callpath::write(&context, &mut page);
+    owner::write(&context, &mut page);
     choice::write(explanation, &mut page);
     table::write(explanation, &context, &mut page);
     choice::protected(explanation, &mut page);
@@ -40,7 +42,7 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     story::settings(explanation, &mut page);
     story::adjusted(explanation, &mut page);
     outcome::write(&context, &mut page);
-    story::timeline(explanation, &mut page);
+    timeline::write(&context, &mut page);
     gaps(explanation, &mut page);
     what_if::write(explanation, &mut page);
     page.into_string()
