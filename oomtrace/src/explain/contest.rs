@@ -97,6 +97,8 @@ pub enum Turn {
         /// The value.
         at: i16,
     },
+    /// It dies with the chosen one's group whoever is chosen; only -1000 spares it.
+    InGroup,
     /// No value would have it chosen.
     Never,
     /// Cannot be told.

@@ -109,6 +109,7 @@ struct RowJson<'a> {
     oom_score_adj: Option<i16>,
     memory_pages: Option<i64>,
     victim: bool,
+    in_group: bool,
     spared_at_adj: Option<i16>,
     instead: Option<i32>,
     chosen_at_adj: Option<i16>,
@@ -325,6 +326,7 @@ impl<'a> From<&Row<'a>> for RowJson<'a> {
         let (spared_at_adj, instead, chosen_at_adj) = match row.turn {
             Turn::Spared { at, instead } => (Some(at), instead, None),
             Turn::Chosen { at } => (None, None, Some(at)),
+            Turn::InGroup => (Some(-1000), None, None),
             Turn::Never | Turn::Unknown => (None, None, None),
         };
         Self {
@@ -333,6 +335,7 @@ impl<'a> From<&Row<'a>> for RowJson<'a> {
             oom_score_adj: row.candidate.task.oom_score_adj,
             memory_pages: row.memory_pages,
             victim: row.victim,
+            in_group: row.turn == Turn::InGroup,
             spared_at_adj,
             instead,
             chosen_at_adj,

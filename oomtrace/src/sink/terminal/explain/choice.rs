@@ -12,7 +12,7 @@ use super::{grouped, pages};
 /// Why, the points, the margin, and whether the rule names the same.
 pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
     page.labelled("why", &why(explanation));
-    if let Some(text) = group(explanation) {
+    if let Some(text) = group(explanation, page.text_width()) {
         page.labelled("group", &text);
     }
     if let Some(text) = shared(explanation) {
@@ -161,7 +161,7 @@ fn nobody(explanation: &Explanation<'_>) -> String {
     format!("{searched}: {what_then}")
 }
 
-fn group(explanation: &Explanation<'_>) -> Option<String> {
+fn group(explanation: &Explanation<'_>, room: usize) -> Option<String> {
     let episode = explanation.episode;
     if episode.outcome != Outcome::GroupKilled {
         return None;
@@ -169,7 +169,10 @@ fn group(explanation: &Explanation<'_>) -> Option<String> {
     let with = episode.victims.iter().filter(|victim| victim.why == VictimWhy::Group).count();
     let killed = words::grouped(i128::try_from(with).unwrap_or(i128::MAX));
     Some(match &episode.oom_group {
-        Some(path) => format!("1 chosen, {killed} killed with it because memory.oom.group is set on {path}"),
+        Some(path) => format!(
+            "1 chosen, {killed} killed with it because memory.oom.group is set on {}",
+            words::path(&path.to_string(), room)
+        ),
         None => format!(
             "1 chosen, {killed} killed with it: memory.oom.group is set on their cgroup or one above it"
         ),

@@ -7,6 +7,8 @@ use crate::model::episode::{Episode, MemcgLimit, Scope};
 use super::super::page::Page;
 use super::super::words;
 
+const NO_SWAP: &str = "no swap: the machine has none, so anonymous memory could not make room";
+
 /// Sentences about limits, for a memcg episode; about the machine for a global one.
 pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
     let mut texts = Vec::new();
@@ -75,7 +77,7 @@ fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> 
     if explanation.machine.swap_total_pages == Some(0)
         || (explanation.machine.swap_total_pages.is_none() && info.swap_bytes == Some(0))
     {
-        return Some("no swap: the machine has none, so anonymous memory could not make room".to_owned());
+        return Some(NO_SWAP.to_owned());
     }
     let usage = limiting.swap_usage_pages?;
     if info.cgroup_version == Some(1) {
@@ -104,36 +106,37 @@ fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> 
     }
 }
 
+/// What the numbers of the machine mean.
 fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
-    if !machine.known() {
-        return Vec::new();
-    }
     let size = |pages: u64| words::size(explanation.session.bytes(pages));
     let mut texts = Vec::new();
-    if let Some(free) = machine.free_pages {
-        let reserve = match machine.reserve_pages {
-            Some(reserve) => format!(", of which zones keep {} back for those in need", size(reserve)),
-            None => String::new(),
-        };
-        let split = match (machine.anon_pages, machine.file_pages, machine.slab_pages) {
-            (Some(anon), Some(file), Some(slab)) => format!(
-                "; {} anonymous, {} file pages, {} slab that cannot be given back",
-                size(anon),
-                size(file),
-                size(slab)
-            ),
-            _ => String::new(),
-        };
-        texts.push(format!("the machine had {} free{reserve}{split}", size(free)));
-        if let Some(text) = fragmented(explanation.episode, free) {
-            texts.push(text);
-        }
-    }
+    texts.extend(machine.free_pages.and_then(|free| fragmented(explanation.episode, free)));
+    let configured = explanation.session.swap_bytes;
     match (machine.swap_free_pages, machine.swap_total_pages) {
-        (_, Some(0)) => texts.push("no swap: anonymous memory could not make room".to_owned()),
-        (Some(0), Some(total)) => texts.push(format!("all {} of swap were used", size(total))),
-        (Some(free), Some(total)) => texts.push(format!("{} of {} swap were free", size(free), size(total))),
+        (_, Some(0)) => texts.push(NO_SWAP.to_owned()),
+        (None, None) if configured == Some(0) => texts.push(NO_SWAP.to_owned()),
+        (Some(free), Some(total)) if free <= total / 100 => {
+            texts.push(format!("swap was used up: {} of {} were free", size(free), size(total)));
+        }
+        (Some(free), Some(total)) => texts.push(format!(
+            "swap was not used up: {} of {} were free. What was to be freed could not be swapped out, or not fast enough",
+            size(free),
+            size(total)
+        )),
         _ => {}
+    }
+    if let (Some(anon), Some(file)) = (machine.anon_pages, machine.file_pages) {
+        let most = if anon >= file { "anonymous memory" } else { "file pages" };
+        texts.push(format!(
+            "most of what was used was {most} ({} anonymous, {} file pages), and {}",
+            size(anon),
+            size(file),
+            if anon >= file {
+                "only swap or a kill can free that"
+            } else {
+                "could not be given back all the same"
+            }
+        ));
     }
     texts
 }

@@ -19,7 +19,7 @@ use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
 use super::page::Page;
-use super::{Context, Options, callpath, headline, limits, outcome, owner, timeline, words};
+use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, words};
 
 pub(crate) use what_if::{assumption, doubt};
 
@@ -38,9 +38,11 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     if explanation.episode.scope == Some(Scope::Memcg) {
         limits::write(&context, &mut page);
     }
+    memory::of_memcg(&context, &mut page);
+    memory::of_machine(&context, &mut page);
     limit::write(explanation, &mut page);
     story::settings(explanation, &mut page);
-    story::adjusted(explanation, &mut page);
+    story::adjusted(explanation, &context, &mut page);
     outcome::write(&context, &mut page);
     timeline::write(&context, &mut page);
     gaps(explanation, &mut page);
