@@ -66,6 +66,8 @@ impl Root {
                 oom_score_adj,
                 cgroup,
                 memory,
+                // Of a leader that has exited it is that of nobody.
+                rss_pages: stat.rss_pages.filter(|_| tid == pid && memory.is_some()),
                 // Also that of `/proc/1` in a container, which is no init to the kernel.
                 init: pid == 1,
                 kthread: stat.kthread,
