@@ -427,6 +427,7 @@ fn what_cannot_be_explained_or_supposed_is_wrong_usage_and_lists_what_exists() {
         ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118=high"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=lots"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=1G", "--what-if", "limit=2G"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "raise=5"]),
         ("linux-7.3-sysrq.oomtrace", &["--what-if", "limit=1G"]),
         ("v1.0-without-scans.oomtrace", &[]),
@@ -478,9 +479,14 @@ fn make_corpus() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(root.join("tests/corpus")).expect("it can be made");
     for (name, observations) in made_up::scenarios() {
-        let path = root.join(format!("tests/corpus/v1.0-{name}.oomtrace"));
-        if !path.exists() {
-            fs::write(path, file_of(&observations)).expect("it can be written");
+        let file = file_of(&observations);
+        let [major, minor] = [8, 10].map(|at| u16::from_le_bytes([file[at], file[at + 1]]));
+        // A scenario that is there in an earlier version's files stays as it was.
+        let of_any_version =
+            (0..=minor).map(|minor| root.join(format!("tests/corpus/v{major}.{minor}-{name}.oomtrace")));
+        if !of_any_version.clone().any(|path| path.exists()) {
+            let path = of_any_version.last().expect("there is at least that of this version");
+            fs::write(path, file).expect("it can be written");
         }
     }
 }

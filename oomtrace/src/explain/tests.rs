@@ -312,6 +312,31 @@ proptest! {
         }
     }
 
+    /// The trigger uses the room of a higher limit, and lacks that of a lower one; the scale of adjustments follows.
+    #[test]
+    fn limits_are_met_by_the_trigger(tasks in tasks(), total in 2000..200_000_u64, change in -1500..1500_i64) {
+        let (episode, info) = (episode(&scan(&tasks, total)), made_up::info());
+        let limit = total.checked_add_signed(change).expect("it is less");
+        let answer = what_if(&episode, &info, &[&format!("limit={}", limit * 4096)]);
+        let at = |tasks: &[(u64, i16)]| {
+            victim(tasks, limit).map(|place| 1000 + i32::try_from(place).expect("few"))
+        };
+        if change < 1 {
+            prop_assert_eq!(killed(&answer), at(&tasks));
+        } else {
+            let room = matches!(answer.result, Supposed::NoKill(Spared::Room { pages }) if pages == change);
+            prop_assert!(room, "{:?}", answer.result);
+        }
+        let mut later = tasks.clone();
+        later[0].0 = later[0].0.saturating_add_signed(change);
+        if change == 0 {
+            prop_assert!(answer.then.is_none());
+        } else {
+            let then = answer.then.as_ref().expect("the pod above has room");
+            prop_assert_eq!(then.fall.as_ref().map(|fall| fall.person.pid), at(&later));
+        }
+    }
+
     /// Whatever the observations, explaining them says something and does not panic.
     #[test]
     fn anything_is_explained(

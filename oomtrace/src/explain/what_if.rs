@@ -156,6 +156,8 @@ pub enum Mistake<'a> {
     NoLimitMet,
     /// Which limit was met is not known.
     LimitUnknown,
+    /// There is one limit to suppose.
+    TwoLimits,
 }
 
 /// Makes the choice again.
@@ -192,6 +194,9 @@ pub fn suppose<'a>(
             Change::Limit { bytes } => {
                 if by_hand(episode) {
                     return Err(Mistake::NoLimitMet);
+                }
+                if limit.is_some() {
+                    return Err(Mistake::TwoLimits);
                 }
                 let old = met_limit(episode).ok_or(Mistake::LimitUnknown)?;
                 let new = bytes.checked_div(u64::from(session.page_size)).ok_or(Mistake::LimitUnknown)?;

@@ -2,6 +2,7 @@
 
 use crate::explain::Explanation;
 use crate::explain::limits::{Limits, Machine, Next};
+use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Scope};
 
 use super::super::page::Page;
@@ -42,8 +43,8 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
             path(level, room)
         ),
         Next::Ancestor { level, headroom_pages, useful_max_pages } => format!(
-            "a higher limit would have mattered up to {}: then {}, which had {} left, is full. Raising any other limit \
-             than that of {own} would have changed nothing",
+            "a higher limit would have mattered up to {}: then {}, which had {} left, is full. Raising that one alone \
+             would have changed nothing",
             size(useful_max_pages),
             path(level, room),
             size(headroom_pages)
@@ -56,6 +57,12 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
             "it was the limit of {own} that was met; whether one above it would have been met next is not known"
         ),
     });
+    if let Some(home) = elsewhere(explanation, limiting) {
+        texts.push(format!(
+            "it is not the limit of the victim's own cgroup, {}: raising that one would have changed nothing",
+            words::path(&home.to_string(), room.saturating_sub(1))
+        ));
+    }
     if let Some(high) = limiting.high_pages {
         let text = match limiting.max_pages {
             Some(max) if high >= max => {
@@ -71,6 +78,12 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
     texts.extend(swap(explanation, limiting));
 }
 
+/// The chosen one's cgroup, when it is below the limiting one.
+fn elsewhere<'a>(explanation: &Explanation<'a>, limiting: &MemcgLimit) -> Option<&'a Name> {
+    let home = explanation.chosen?.task.cgroup.as_ref()?;
+    limiting.path.as_ref().filter(|path| *path != home).map(|_| home)
+}
+
 fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> {
     let info = explanation.session;
     let size = |pages: u64| words::size(info.bytes(pages));
@@ -82,7 +95,15 @@ fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> 
     let usage = limiting.swap_usage_pages?;
     if info.cgroup_version == Some(1) {
         let max = limiting.swap_max_pages?;
-        return Some(format!("memory+swap {} of {}", size(usage), size(max)));
+        return Some(if usage >= max {
+            format!(
+                "memory+swap was at its limit as well ({}): raising memory.limit_in_bytes alone would have changed \
+                 nothing",
+                size(max)
+            )
+        } else {
+            format!("memory+swap was below its limit: {} of {}", size(usage), size(max))
+        });
     }
     match limiting.swap_max_pages {
         Some(0) => Some(
@@ -113,6 +134,8 @@ fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
     texts.extend(machine.free_pages.and_then(|free| fragmented(explanation.episode, free)));
     let configured = explanation.session.swap_bytes;
     match (machine.swap_free_pages, machine.swap_total_pages) {
+        // What the RAM was used for says it.
+        (_, Some(0)) if machine.anon_pages.is_some() => {}
         (_, Some(0)) => texts.push(NO_SWAP.to_owned()),
         (None, None) if configured == Some(0) => texts.push(NO_SWAP.to_owned()),
         (Some(free), Some(total)) if free <= total / 100 => {
@@ -125,20 +148,38 @@ fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
         )),
         _ => {}
     }
-    if let (Some(anon), Some(file)) = (machine.anon_pages, machine.file_pages) {
-        let most = if anon >= file { "anonymous memory" } else { "file pages" };
-        texts.push(format!(
-            "most of what was used was {most} ({} anonymous, {} file pages), and {}",
-            size(anon),
-            size(file),
-            if anon >= file {
-                "only swap or a kill can free that"
-            } else {
-                "could not be given back all the same"
-            }
-        ));
-    }
+    texts.extend(used_for(explanation, machine));
     texts
+}
+
+/// What most of the RAM was used for.
+fn used_for(explanation: &Explanation<'_>, machine: &Machine) -> Option<String> {
+    let size = |pages: u64| words::size(explanation.session.bytes(pages));
+    let (anon, file) = (machine.anon_pages?, machine.file_pages?);
+    let ram = explanation.session.ram_bytes?.checked_div(u64::from(explanation.session.page_size))?;
+    let half = ram / 2;
+    Some(if anon > half {
+        let how = if machine.swap_total_pages == Some(0) {
+            "without swap only a kill"
+        } else {
+            "only swap or a kill"
+        };
+        format!("most of the RAM was anonymous memory ({}): {how} can free that", size(anon))
+    } else if file > half {
+        format!("most of the RAM was file pages ({}), which could not be given back all the same", size(file))
+    } else if anon.saturating_add(file) > half {
+        format!("most of the RAM was anonymous memory ({}) and file pages ({})", size(anon), size(file))
+    } else {
+        let slab = machine
+            .slab_pages
+            .map_or_else(String::new, |pages| format!("; unreclaimable slab was {}", size(pages)));
+        format!(
+            "less than half of the RAM was anonymous memory ({}) or file pages ({}): the rest was the kernel's, huge pages, \
+             or of drivers{slab}",
+            size(anon),
+            size(file)
+        )
+    })
 }
 
 /// A request for contiguous pages can fail with memory free.

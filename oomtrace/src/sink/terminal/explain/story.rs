@@ -45,7 +45,7 @@ pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
             "settings",
             &format!(
                 "panic_on_oom 0, oom_kill_allocating_task 0, oom_dump_tasks 1 ({when}): the kernel kills instead of \
-                 panicking, compares all whoever asks, and puts the table of tasks into its log"
+                 panicking, compares all processes, whoever asks, and puts the table of tasks into its log"
             ),
         );
         return;

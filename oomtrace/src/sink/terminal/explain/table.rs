@@ -43,9 +43,12 @@ pub(super) fn write(explanation: &Explanation<'_>, context: &Context<'_>, page: 
         page.row(&format!("    … {} more", words::grouped(explanation.more.into())), Row::Other);
     }
     if explanation.adj_without_effect {
-        page.paragraph("    - no oom_score_adj would have it chosen: below 1,000 pages it has no effect", 6);
+        page.paragraph(
+            "    - no oom_score_adj would have had it chosen: below 1,000 pages it has no effect",
+            6,
+        );
     } else if explanation.top.iter().any(|row| row.turn == Turn::Never) {
-        page.paragraph("    - no oom_score_adj would have it chosen", 6);
+        page.paragraph("    - not even oom_score_adj 1000 would have had it chosen", 6);
     }
 }
 
