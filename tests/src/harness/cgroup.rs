@@ -148,6 +148,18 @@ impl Cgroup {
         }
     }
 
+    /// Waits until its limit has been met without anything left to reclaim; version 2 only.
+    pub fn await_oom(&self, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        while counters::read(&self.directory().join("memory.events"), "oom")? == 0 {
+            if Instant::now() >= deadline {
+                bail!("no OOM of cgroup {} within {patience:?}", self.path);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// Process ids in it.
     pub fn members(&self) -> Result<Vec<i32>> {
         let list = self.read("cgroup.procs")?;
