@@ -126,7 +126,7 @@ struct LevelJson<'a> {
 }
 
 #[derive(Serialize)]
-struct MemoryJson {
+pub(super) struct MemoryJson {
     rss_anon_pages: Option<u64>,
     rss_file_pages: Option<u64>,
     rss_shmem_pages: Option<u64>,

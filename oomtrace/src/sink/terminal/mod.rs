@@ -3,6 +3,7 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
+//! - [`ranking`]: who would be killed next, with the same table;
 //! - [`explain`]: one episode explained at length;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`]: the parts of an episode.
 
@@ -15,6 +16,7 @@ mod memory;
 mod outcome;
 mod owner;
 mod page;
+mod ranking;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,7 @@ use crate::model::session::{SessionInfo, SourceKind};
 use super::{Sink, Totals};
 pub use explain::explanation;
 use page::Page;
+pub use ranking::ranking;
 
 /// How to show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
