@@ -148,12 +148,12 @@ impl Cgroup {
         }
     }
 
-    /// Waits until its limit has been met without anything left to reclaim; version 2 only.
-    pub fn await_oom(&self, patience: Duration) -> Result<()> {
+    /// Waits until its limit has been met that often without anything left to reclaim; version 2 only.
+    pub fn await_ooms(&self, count: u64, patience: Duration) -> Result<()> {
         let deadline = Instant::now() + patience;
-        while counters::read(&self.directory().join("memory.events"), "oom")? == 0 {
+        while counters::read(&self.directory().join("memory.events"), "oom")? < count {
             if Instant::now() >= deadline {
-                bail!("no OOM of cgroup {} within {patience:?}", self.path);
+                bail!("fewer than {count} OOMs of cgroup {} within {patience:?}", self.path);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
