@@ -216,11 +216,13 @@ pub struct ExplainArgs {
 
 const WHAT_IF: &str = "\
 Changes:
-  adj:PID=N, adj:NAME=N  oom_score_adj N (-1000 to 1000); NAME may be a pattern with * and ?
-  limit=SIZE             the limit that was met; for a global OOM the machine's memory and swap
+  adj:PID=N, adj:NAME=N  another oom_score_adj, -1000 to 1000
+  limit=SIZE             another limit where the limit was met;
+                         for a global OOM, other memory and swap
   kill:PID, kill:NAME    gone before
 
-SIZE is as in memory.max: 512M are 512 * 1024 * 1024 bytes; 512MiB and 512MB also work.";
+NAME may be a pattern with * and ?. SIZE is as in memory.max: 512M is
+512 * 1024 * 1024 bytes; 512MiB and 512MB work too.";
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]

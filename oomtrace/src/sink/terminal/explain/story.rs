@@ -3,7 +3,7 @@
 use crate::explain::Explanation;
 
 use super::super::page::Page;
-use super::super::words;
+use super::super::{Context, owner, words};
 
 /// Changes of adjustments that are shown, the latest.
 const MAX_CHANGES: usize = 12;
@@ -45,7 +45,7 @@ pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
             "settings",
             &format!(
                 "panic_on_oom 0, oom_kill_allocating_task 0, oom_dump_tasks 1 ({when}): the kernel kills instead of \
-                 panicking, compares all whoever asks, and puts the table of tasks into its log"
+                 panicking, compares all processes, whoever asks, and puts the table of tasks into its log"
             ),
         );
         return;
@@ -57,31 +57,18 @@ pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
 }
 
 /// Who was adjusted before.
-pub(super) fn adjusted(explanation: &Explanation<'_>, page: &mut Page) {
+pub(super) fn adjusted(explanation: &Explanation<'_>, context: &Context<'_>, page: &mut Page) {
     let changes = &explanation.adj_changes;
     let skipped = changes.len().saturating_sub(MAX_CHANGES);
     if skipped > 0 {
         page.labelled("adjusted", &format!("{} before these", words::count(skipped as u64, "change")));
     }
+    let episode = explanation.episode;
     for (i, change) in changes.iter().skip(skipped).enumerate() {
-        let by = match (&change.by_comm, change.by_pid) {
-            (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
-            (None, Some(pid)) => format!(" by pid {pid}"),
-            (Some(comm), None) => format!(" by {comm}"),
-            (None, None) => String::new(),
-        };
-        let before =
-            explanation.episode.opened_ns.map(|opened| match opened.checked_sub(change.at.boot_ns) {
-                Some(ns) => format!(", {} before", words::duration(ns)),
-                None => ", while it was going on".to_owned(),
-            });
-        let text = format!(
-            "oom_score_adj of {}[{}] was set to {}{by}{}",
-            change.comm,
-            change.tid,
-            change.oom_score_adj,
-            before.unwrap_or_default()
-        );
-        page.labelled(if i == 0 && skipped == 0 { "adjusted" } else { "" }, &text);
+        let tasks = episode.candidates.iter().map(|candidate| &candidate.task);
+        let mut tasks = tasks.chain(episode.victims.iter().map(|victim| &victim.task));
+        let task = tasks.find(|task| task.pid == change.tid || task.tid == change.tid);
+        let label = if i == 0 && skipped == 0 { "adjusted" } else { "" };
+        page.labelled(label, &owner::change(context, change, task));
     }
 }
