@@ -167,7 +167,10 @@ fn group(explanation: &Explanation<'_>, room: usize) -> Option<String> {
         return None;
     }
     let with = episode.victims.iter().filter(|victim| victim.why == VictimWhy::Group).count();
-    let killed = words::grouped(i128::try_from(with).unwrap_or(i128::MAX));
+    let killed = match with {
+        0 => "nobody else".to_owned(),
+        number => words::grouped(i128::try_from(number).unwrap_or(i128::MAX)),
+    };
     Some(match &episode.oom_group {
         Some(path) => format!(
             "1 chosen, {killed} killed with it because memory.oom.group is set on {}",
