@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod cgroup;
 pub mod compare;
+pub mod explain;
 pub mod held;
 pub mod line_reader;
 pub mod process;

@@ -134,10 +134,13 @@ fn by_points(explanation: &Explanation<'_>) -> String {
         ),
     };
     match episode.outcome {
-        Outcome::AlreadyExiting => format!(
-            "{text}. It was dying already, so the kernel only marked it, to let it use the memory reserves, and \
+        Outcome::AlreadyExiting if episode.victims.iter().any(|victim| victim.marked_ns.is_some()) => {
+            format!(
+                "{text}. It was dying already, so the kernel only marked it, to let it use the memory reserves, and \
              waited"
-        ),
+            )
+        }
+        Outcome::AlreadyExiting => format!("{text}. It was dying already, so the kernel only waited"),
         Outcome::Incomplete => format!("{text}. What came of it was not seen"),
         _ => text,
     }
