@@ -184,10 +184,12 @@ impl Keeper {
 /// Why kills were missed. What is known to have gone wrong comes instead of what may have.
 fn reasons(lost: Lost, hooks: Hooks) -> Vec<Reason> {
     let mut known = Vec::new();
-    if lost.records > 0 || lost.rejected > 0 {
+    let records = lost.records > 0 || lost.rejected > 0;
+    if records {
         known.push(Reason::RecordsLost);
     }
-    if lost.unclosed > 0 || lost.missed_runs.is_some_and(|runs| runs > 0) {
+    // A return that was not seen may be a record that was lost.
+    if lost.missed_runs.is_some_and(|runs| runs > 0) || (lost.unclosed > 0 && !records) {
         known.push(Reason::RunsMissed);
     }
     if !hooks.kills {

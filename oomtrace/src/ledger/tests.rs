@@ -133,8 +133,10 @@ fn what_is_missed_has_its_likely_reason() {
     assert_eq!(reasons(Lost { records: 9, ..counted }, &HOOKED), [Reason::RecordsLost]);
     assert_eq!(reasons(Lost { rejected: 1, ..counted }, &HOOKED), [Reason::RecordsLost]);
     assert_eq!(reasons(Lost { missed_runs: Some(1), ..counted }, &HOOKED), [Reason::RunsMissed]);
+    assert_eq!(reasons(Lost { unclosed: 1, ..counted }, &HOOKED), [Reason::RunsMissed]);
+    assert_eq!(reasons(Lost { unclosed: 1, records: 1, ..counted }, &HOOKED), [Reason::RecordsLost]);
     assert_eq!(
-        reasons(Lost { unclosed: 1, records: 1, ..counted }, &HOOKED),
+        reasons(Lost { missed_runs: Some(1), records: 1, ..counted }, &HOOKED),
         [Reason::RecordsLost, Reason::RunsMissed]
     );
     assert_eq!(reasons(counted, &HOOKED[1..]), [Reason::NotHooked]);

@@ -134,6 +134,34 @@ fn a_count_ends_the_session_and_its_replay_at_the_same_episode() {
 }
 
 #[test]
+fn kills_behind_the_last_wanted_episode_are_in_the_ledger_of_both() {
+    let counting = |kills| SessionInfo { vmstat_oom_kills: Some(kills), ..made_up::info() };
+    let file = tempfile::NamedTempFile::new().expect("there is room");
+    let (outputs, pipeline) = Outputs::pipeline(Filter::default());
+    let target = file.reopen().expect("it is there");
+    let mut pipeline = pipeline.stop_after(Some(1)).record_to(target, "the file");
+    let mut flow = pipeline.start(&counting(40));
+    let (mut taken, all) = (0, long_session());
+    for observation in &all {
+        if flow.is_break() {
+            pipeline.pass_by(observation);
+        } else {
+            flow = pipeline.push(observation);
+            taken += 1;
+        }
+    }
+    assert!(taken < all.len());
+    let kills = all.iter().filter(|observation| matches!(observation, Observation::Kill(_))).count() as u64;
+    let end = SessionEnd { vmstat_oom_kills: Some(40 + kills), ..made_up::end(&all) };
+    let summary = pipeline.finish(Some(end));
+    let ledger = &summary.totals.ledger;
+    assert_eq!((ledger.counted, ledger.captured, ledger.missed()), (Some(kills), kills, Some(0)));
+    let recording = std::fs::read(file.path()).expect("it was written");
+    let shown = outputs.into_strings();
+    assert_eq!(replay(&recording, Filter::default()), (shown, summary));
+}
+
+#[test]
 fn filters_change_what_is_shown_and_not_what_is_recorded() {
     let only_groups =
         Filter { outcomes: vec![crate::model::episode::Outcome::GroupKilled], ..Filter::default() };

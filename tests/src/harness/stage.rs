@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::PATIENCE;
 use super::process::Launch;
 use super::stream::Collected;
 use super::watch::Watch;
@@ -89,6 +90,19 @@ impl Stage {
     pub fn reports(&self) -> Result<Reports> {
         let mut log = self.log.borrow_mut();
         Reports::parse(log.records()?.iter().map(|record| record.message.as_slice()))
+    }
+
+    /// Messages of the kernel since the start of this run that have these words in them, from the words on.
+    pub fn logged(&self, words: &str) -> Result<Vec<String>> {
+        let mut log = self.log.borrow_mut();
+        let messages =
+            log.records()?.iter().map(|record| String::from_utf8_lossy(&record.message).into_owned());
+        Ok(messages.filter_map(|message| Some(message[message.find(words)?..].to_owned())).collect())
+    }
+
+    /// Waits until the kernel has logged these words.
+    pub fn await_log(&self, words: &str) -> Result<()> {
+        self.log.borrow_mut().wait_for(words, PATIENCE)
     }
 
     /// The one report that `wanted` accepts; none, or a second one, is an error.

@@ -2,7 +2,7 @@
 //!
 //! `--adj A` gives all the same `oom_score_adj`; `--adj-random SEED` spreads them over -1000…1000 with the extremes
 //! among them. `--rss KB` is the anonymous memory of each (with `--adj-random` sizes vary around it); `--file PATH`
-//! and `--shmem` add a few pages of the other two kinds.
+//! and `--shmem` add a few pages of the other two kinds. With `--outlive` they do not die with their parent.
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ struct Look {
     rss_kb: usize,
     file: Option<PathBuf>,
     shmem: bool,
+    outlive: bool,
 }
 
 pub(super) fn main(mut arguments: Arguments) -> Result<()> {
@@ -27,6 +28,7 @@ pub(super) fn main(mut arguments: Arguments) -> Result<()> {
         rss_kb: arguments.option("--rss")?.unwrap_or(64),
         file: arguments.option("--file")?,
         shmem: arguments.flag("--shmem"),
+        outlive: arguments.flag("--outlive"),
     };
     let count: u32 = arguments.next("N")?;
     arguments.end()?;
@@ -64,7 +66,9 @@ fn child(look: &Look, index: u32, tell: PipeWriter) -> ! {
 }
 
 fn settle(look: &Look, index: u32, mut tell: PipeWriter) -> Result<()> {
-    die_with_parent()?;
+    if !look.outlive {
+        die_with_parent()?;
+    }
     let adj = look.seed.map(|seed| spread(seed, index)).or(look.adj);
     set_adj(adj)?;
     let varied = match look.seed {

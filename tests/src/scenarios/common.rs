@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::mount::{MountFlags, mount};
+use serde_json::Value;
 
 use crate::harness::cgroup::Cgroup;
 use crate::harness::process::{Launch, Running};
 use crate::harness::sysctl::Sysctl;
-use crate::harness::view::Episode;
+use crate::harness::view::{Episode, need};
 use crate::harness::watch::Lines;
 
 /// A mebibyte.
@@ -55,4 +56,38 @@ pub(super) fn mapped_file() -> Result<PathBuf> {
         std::fs::write(&file, vec![1; 1024 * 1024]).context("failed to write a file to map")?;
     }
     Ok(file)
+}
+
+/// `ledger` of an `end` line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) counted: Option<u64>,
+    pub(super) captured: u64,
+    pub(super) missed: Option<u64>,
+    pub(super) because: Vec<String>,
+    pub(super) processes: u64,
+    pub(super) shared_mm: u64,
+    pub(super) exiting: u64,
+}
+
+/// Reads the ledger of an `end` line; no cgroup in it may contradict it.
+pub(super) fn ledger(end: &Value) -> Result<Ledger> {
+    let json = need(end, "ledger")?;
+    let number = |json: &Value, key: &str| -> Result<u64> {
+        need(json, key)?.as_u64().with_context(|| format!("ledger.{key} is no number"))
+    };
+    let because = need(json, "missed_because")?.as_array().context("missed_because is no list")?;
+    let not_counted = need(json, "not_counted")?;
+    let ledger = Ledger {
+        counted: need(json, "counted")?.as_u64(),
+        captured: number(json, "captured")?,
+        missed: need(json, "missed")?.as_u64(),
+        because: because.iter().map(|word| word.as_str().unwrap_or_default().to_owned()).collect(),
+        processes: number(json, "processes")?,
+        shared_mm: number(not_counted, "shared_mm")?,
+        exiting: number(not_counted, "exiting")?,
+    };
+    let cgroups = need(json, "cgroups")?.as_array().context("cgroups is no list")?;
+    ensure!(ledger.missed != Some(0) || cgroups.is_empty(), "nothing was missed, and {cgroups:?}");
+    Ok(ledger)
 }

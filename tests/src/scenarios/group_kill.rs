@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
-use super::common::{MIB, only_episode, waiting_hog};
+use super::common::{MIB, ledger, only_episode, waiting_hog};
 use crate::harness::cgroup::{Cgroup, Version};
 use crate::harness::compare::{self, Basis};
 use crate::harness::process::{Launch, Running};
@@ -60,6 +60,12 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
         "/proc/vmstat counts {} kills",
         counters::oom_kills()? - kills
     );
+    let told = ledger(&lines.end)?;
+    ensure!(
+        (told.counted, told.captured, told.processes, told.missed) == (Some(6), 6, 5, Some(0)),
+        "{told:?}"
+    );
+    ensure!(episode.json["oom_group"] == group.path(), "the group is {}", episode.json["oom_group"]);
     ensure!(group.members()? == [protected.pid()], "left in the group: {:?}", group.members()?);
     ensure!(neighbour.members()? == [untouched.pid()], "left beside the group: {:?}", neighbour.members()?);
     Ok(())

@@ -1,7 +1,9 @@
 //! What is proved on real kernels, one file each.
 
 mod aborted_scans;
+mod adjusted;
 mod allocating_task;
+mod already_exiting;
 mod bad_files;
 mod common;
 pub mod corpus;
@@ -11,6 +13,9 @@ mod exited_leader;
 mod global_200;
 mod group_kill;
 mod interrupted;
+mod ledger;
+mod ledger_lossy;
+mod level_counters;
 mod limit_lowered;
 mod measure;
 mod memcg_200;
@@ -22,6 +27,7 @@ mod oracle_agrees;
 mod parent_limit;
 mod play;
 mod random;
+mod reaper;
 mod refusals;
 mod replay_identical;
 mod ring_too_small;
@@ -72,6 +78,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("nested_limits", nested_limits::run),
     each("parent_limit", parent_limit::run),
     each("limit_lowered", limit_lowered::run),
+    each("level_counters", level_counters::run),
     each("threads", threads::run),
     each("vfork_child", vfork_child::run),
     each("names", names::run),
@@ -83,6 +90,11 @@ pub const SCENARIOS: &[Scenario] = &[
     each("replay_identical", replay_identical::run),
     each("ring_too_small", ring_too_small::run),
     each("interrupted", interrupted::run),
+    each("adjusted", adjusted::run),
+    each("reaper", reaper::run),
+    each("already_exiting", already_exiting::run),
+    each("ledger", ledger::run),
+    each("ledger_lossy", ledger_lossy::run),
     each("swap", swap::run),
     once("no_root", refusals::no_root),
     once("no_btf", refusals::no_btf),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::common::{MIB, only_episode};
+use super::common::{MIB, ledger, only_episode};
 use crate::harness::cgroup::Cgroup;
 use crate::harness::compare::{self, Basis};
 use crate::harness::process::Launch;
@@ -32,6 +32,12 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     ensure!(victims == [first.pid(), second], "victims {victims:?}, not {} and {second}", first.pid());
     let why: Vec<_> = episode.victims.iter().map(|victim| victim.why.as_str()).collect();
     ensure!(why == ["chosen", "shared_mm"], "the victims are there as {why:?}");
+    // One of them is in no line of the log and in no counter.
+    let told = ledger(&lines.end)?;
+    ensure!(
+        (told.counted, told.captured, told.missed, told.shared_mm) == (Some(1), 1, Some(0), 1),
+        "{told:?}"
+    );
     ensure!(cgroup.oom_kills()? == 1, "memory.events counts {} kills", cgroup.oom_kills()?);
     ensure!(cgroup.members()? == [third.pid()], "left in the cgroup: {:?}", cgroup.members()?);
     Ok(())

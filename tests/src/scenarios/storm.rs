@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::common::MIB;
+use super::common::{MIB, ledger};
 use crate::harness::PATIENCE;
 use crate::harness::cgroup::Cgroup;
 use crate::harness::process::{Launch, wait_child};
@@ -52,6 +52,13 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
         );
     }
     ensure!(lines.episodes.len() == cgroups.len(), "{} episodes of {OOMS} kills", lines.episodes.len());
+    let told = ledger(&lines.end)?;
+    let expected = u64::from(OOMS);
+    ensure!(
+        (told.counted, told.captured, told.missed, told.processes)
+            == (Some(expected), expected, Some(0), expected),
+        "{told:?}"
+    );
     let counted = counters::oom_kills()? - kills;
     ensure!(counted == u64::from(OOMS), "/proc/vmstat counts {counted} kills of {OOMS}");
     Ok(())

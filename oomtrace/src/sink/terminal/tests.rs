@@ -4,9 +4,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::made_up::{self, CONTAINER, HALF_GIB, Pass, memory, scored, task};
-use crate::model::Observation;
 use crate::model::observation::{Candidate, Chosen, Score};
 use crate::model::session::Hook;
+use crate::model::{Name, Observation};
 
 fn shown(observations: &[Observation], options: Options) -> String {
     let info = made_up::info();
@@ -237,4 +237,44 @@ fn parts_that_do_not_add_up_are_marked() {
     let row = |pid: &str| text.lines().find(|line| line.contains(pid)).map(str::to_owned).unwrap_or_default();
     assert!(row("p[7]").contains("~19.5M"), "{text}");
     assert!(!row("p[8]").contains('~'), "{text}");
+}
+
+#[test]
+fn the_ledger_in_a_sentence() {
+    use crate::model::Ledger;
+    use crate::model::ledger::{CgroupLedger, Reason};
+
+    let told = |ledger: Ledger| ledger::line(&ledger).expect("its counters are known");
+    let balanced =
+        |kills: u64| Ledger { counted: Some(kills), captured: kills, processes: kills, ..Ledger::default() };
+    assert_eq!(ledger::line(&Ledger { captured: 3, ..Ledger::default() }), None);
+    assert_eq!(told(balanced(0)), "the kernel counted no kill");
+    assert_eq!(told(balanced(1)), "1 of 1 kill that the kernel counted is accounted for");
+    assert_eq!(
+        told(Ledger { shared_mm: 1, ..balanced(12) }),
+        "12 of 12 kills that the kernel counted are accounted for; 1 more process that it does not count (killed for \
+         sharing the memory of a victim)"
+    );
+    assert_eq!(
+        told(Ledger { shared_mm: 2, exiting: 1, processes: 5, ..balanced(6) }),
+        "6 of 6 kills that the kernel counted are accounted for (5 processes: the first one of a group is counted \
+         twice); 3 more processes that it does not count (2 killed for sharing the memory of a victim, 1 dying anyway)"
+    );
+    let place = |path: Option<&str>| CgroupLedger { path: path.map(Name::from), counted: 4, captured: 2 };
+    assert_eq!(
+        told(Ledger {
+            counted: Some(1004),
+            reasons: vec![Reason::UnderWay, Reason::RunsUnknown],
+            cgroups: vec![place(Some("/a\n")), place(None)],
+            ..balanced(2)
+        }),
+        "2 of 1,004 kills that the kernel counted are accounted for, 1,002 missed, most likely because an OOM was under \
+         way when the capture began or ended, or the kernel skipped runs of the probes, which this one does not count \
+         (seen: 2 of 4 in /a\\n, 2 of 4 in ?)"
+    );
+    // A counter that went less far than what was seen is told as it is.
+    assert_eq!(
+        told(Ledger { counted: Some(1), ..balanced(2) }),
+        "2 kills captured, and the kernel counted 1"
+    );
 }
