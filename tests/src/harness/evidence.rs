@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::view::Episode;
-use crate::oracle::details::{Details, Zone};
+use crate::oracle::details::{Details, Values, Zone};
 use crate::oracle::formula::PAGE_BYTES;
 
 /// Pages that a counter may move for each CPU: a threshold and a batch, and the same once more in the other direction.
@@ -16,6 +16,13 @@ const MOVES: i64 = 2 * (125 + 63);
 
 /// Kilobytes in a page.
 const PAGE_KB: i64 = (PAGE_BYTES / 1024).cast_signed();
+
+/// Lists that pages go to and fro between.
+const AGED: [[&str; 2]; 2] = [["active_anon", "inactive_anon"], ["active_file", "inactive_file"]];
+
+fn is_aged(key: &str) -> bool {
+    AGED.as_flattened().contains(&key)
+}
 
 /// Gathers differences.
 pub struct Comparison {
@@ -82,11 +89,12 @@ impl Comparison {
         for (key, &pages) in &kernels.machine {
             let field = format!("{key}_pages");
             // Pages on the lists of the CPUs: not captured.
-            if key != "free_pcp" {
+            if key != "free_pcp" && !is_aged(key) {
                 ensure!(ours.get(&field).is_some(), "the report has {key}, and there is no {field}");
                 self.moving(&field, ours[&field].as_i64(), pages);
             }
         }
+        self.aged("machine", |key| ours[format!("{key}_pages")].as_i64(), &kernels.machine, 1)?;
         ensure!(kernels.machine.len() > 12, "only {:?} below Mem-Info", kernels.machine);
         for (words, field, unit) in [
             ("pages RAM", "ram_pages", 1),
@@ -124,6 +132,25 @@ impl Comparison {
         Ok(())
     }
 
+    /// The lists of active and inactive pages. kswapd on another CPU moves thousands of pages from one to the other meanwhile, so
+    /// that it is their sum that stays; each has to be known.
+    fn aged(
+        &mut self,
+        what: &str,
+        ours: impl Fn(&str) -> Option<i64>,
+        kernels: &Values,
+        unit: i64,
+    ) -> Result<()> {
+        for [active, inactive] in AGED {
+            let kernels =
+                |key| kernels.get(key).with_context(|| format!("the report has no {key} of {what}"));
+            let sum = ours(active).zip(ours(inactive)).map(|(active, inactive)| active + inactive);
+            let kernels = (kernels(active)? + kernels(inactive)?) / unit;
+            self.moving(&format!("{what}: {active} and {inactive}"), sum, kernels);
+        }
+        Ok(())
+    }
+
     fn nodes(&mut self, ours: &Value, kernels: &Details) -> Result<()> {
         ensure!(!kernels.nodes.is_empty(), "the report has no nodes");
         for (node, values) in &kernels.nodes {
@@ -132,11 +159,9 @@ impl Comparison {
                 .iter()
                 .find(|found| found["node"] == *node)
                 .with_context(|| format!("there is no node {node}"))?;
+            let counter = |key: &str| found["stats"][format!("NR_{}", key.to_uppercase())].as_i64();
+            self.aged(&format!("node {node}"), counter, values, PAGE_KB)?;
             for (item, key) in [
-                ("NR_ACTIVE_ANON", "active_anon"),
-                ("NR_INACTIVE_ANON", "inactive_anon"),
-                ("NR_ACTIVE_FILE", "active_file"),
-                ("NR_INACTIVE_FILE", "inactive_file"),
                 ("NR_UNEVICTABLE", "unevictable"),
                 ("NR_FILE_MAPPED", "mapped"),
                 ("NR_FILE_DIRTY", "dirty"),
@@ -176,11 +201,9 @@ impl Comparison {
         self.moving(&name("free"), pages("free_pages"), of("free")? / PAGE_KB);
         let highatomic = pages("reserved_highatomic_pages");
         self.moving(&name("reserved_highatomic"), highatomic, of("reserved_highatomic")? / PAGE_KB);
+        let counter = |key: &str| ours["stats"][format!("NR_ZONE_{}", key.to_uppercase())].as_i64();
+        self.aged(&name("lists"), counter, &theirs.values, PAGE_KB)?;
         for (key, item) in [
-            ("active_anon", "NR_ZONE_ACTIVE_ANON"),
-            ("inactive_anon", "NR_ZONE_INACTIVE_ANON"),
-            ("active_file", "NR_ZONE_ACTIVE_FILE"),
-            ("inactive_file", "NR_ZONE_INACTIVE_FILE"),
             ("unevictable", "NR_ZONE_UNEVICTABLE"),
             ("writepending", "NR_ZONE_WRITE_PENDING"),
             ("mlocked", "NR_MLOCK"),

@@ -29,8 +29,8 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     comparison.situation(episode, &report.details)?;
     comparison.memory(episode, &report.details)?;
     compare::verdict(&comparison.differences)?;
-    // Two zones of seventeen values, a node of ten, and what is of the whole machine.
-    ensure!(comparison.compared > 60, "only {} values were compared", comparison.compared);
+    // Two zones of some sixteen values, a node of eight, and what is of the whole machine.
+    ensure!(comparison.compared > 55, "only {} values were compared", comparison.compared);
 
     let path = call_path::compared(episode, &report.details, stage.flavour())?;
     for function in ["handle_mm_fault", "asm_exc_page_fault"] {
