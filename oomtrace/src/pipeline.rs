@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::assemble::Assembler;
+use crate::assemble::{Adjustments, Assembler};
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::ledger::Keeper;
@@ -20,6 +20,27 @@ struct Recorder {
     name: String,
     target: Option<File>,
     writer: Option<Writer<File>>,
+    /// Adjustments that are recorded when anything else is. A machine that adjusts every process that it starts writes a lot of
+    /// them between two OOMs, and few are remembered.
+    held: Adjustments,
+}
+
+impl Recorder {
+    /// Records an observation, after what was held back.
+    fn observation(&mut self, observation: &Observation) -> io::Result<()> {
+        if let Observation::AdjUpdated(update) = observation {
+            self.held.learn(update);
+            return Ok(());
+        }
+        self.let_go()?;
+        self.writer.as_mut().map_or(Ok(()), |writer| writer.observation(observation))
+    }
+
+    /// Records what was held back.
+    fn let_go(&mut self) -> io::Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        self.held.take().try_for_each(|update| writer.observation(&Observation::AdjUpdated(update)))
+    }
 }
 
 /// One session on its way.
@@ -104,7 +125,12 @@ impl Pipeline {
     /// Records to `target`, an open file or pipe; `name` says in messages what it is.
     #[must_use]
     pub fn record_to(mut self, target: File, name: impl Into<String>) -> Self {
-        self.recorder = Some(Recorder { name: name.into(), target: Some(target), writer: None });
+        self.recorder = Some(Recorder {
+            name: name.into(),
+            target: Some(target),
+            writer: None,
+            held: Adjustments::default(),
+        });
         self
     }
 
@@ -126,10 +152,7 @@ impl Pipeline {
     /// The next observation. Break: the wanted number of episodes has been shown, or there is nobody left to write for;
     /// the source should end the session.
     pub fn push(&mut self, observation: &Observation) -> ControlFlow<()> {
-        self.recording(|recorder| match &mut recorder.writer {
-            Some(writer) => writer.observation(observation),
-            None => Ok(()),
-        });
+        self.recording(|recorder| recorder.observation(observation));
         if let Some(keeper) = &mut self.keeper {
             keeper.observation(observation);
         }
@@ -189,9 +212,9 @@ impl Pipeline {
         };
         open.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
         if let Some(end) = &end {
-            self.recording(|recorder| match recorder.writer.take() {
-                Some(writer) => writer.end(end).map(drop),
-                None => Ok(()),
+            self.recording(|recorder| {
+                recorder.let_go()?;
+                recorder.writer.take().map_or(Ok(()), |writer| writer.end(end).map(drop))
             });
         } else {
             self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));

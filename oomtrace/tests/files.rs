@@ -84,6 +84,20 @@ fn every_scenario_in_every_form() {
     }
 }
 
+#[test]
+fn the_evidence_on_screens_of_other_widths() {
+    for (name, observations) in made_up::evidence::scenarios() {
+        let file = file_of(&observations);
+        for (suffix, columns, args) in [
+            ("80-verbose.txt", "80", &["replay", "-", "--verbose"][..]),
+            ("120-verbose.txt", "120", &["replay", "-", "--verbose"]),
+            ("120.txt", "120", &["replay", "-"]),
+        ] {
+            golden(&format!("{name}.{suffix}"), &run_with_columns(args, columns, &file).stdout);
+        }
+    }
+}
+
 fn run_with_columns(args: &[&str], columns: &str, input: &[u8]) -> Output {
     let dir = tempfile::tempdir().expect("there is room");
     let path = write(&dir, "session.oomtrace", input);
@@ -314,7 +328,15 @@ fn the_corpus_opens() {
 /// Every episode of every file of the corpus, explained.
 #[test]
 fn the_corpus_is_explained() {
-    for (name, path) in corpus() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let mut files = corpus();
+    // Those with all evidence are in no older file.
+    for (name, observations) in made_up::scenarios() {
+        if ["whole-pod", "whole-machine", "odd-evidence"].contains(&name) {
+            files.push((name.to_owned(), write(&dir, name, &file_of(&observations))));
+        }
+    }
+    for (name, path) in files {
         let replayed = run(&["replay", &path, "--json"]);
         let ids: Vec<u64> = text(&replayed.stdout)
             .lines()
@@ -405,6 +427,7 @@ fn what_cannot_be_explained_or_supposed_is_wrong_usage_and_lists_what_exists() {
         ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118=high"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "adj:118"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=lots"]),
+        ("linux-7.3-memcg.oomtrace", &["--what-if", "limit=1G", "--what-if", "limit=2G"]),
         ("linux-7.3-memcg.oomtrace", &["--what-if", "raise=5"]),
         ("linux-7.3-sysrq.oomtrace", &["--what-if", "limit=1G"]),
         ("v1.0-without-scans.oomtrace", &[]),

@@ -31,7 +31,7 @@ use crate::model::episode::{Episode, Outcome};
 use crate::model::observation::{Exited, Opened, Reaper};
 use crate::model::{Name, Observation, SessionInfo, gfp};
 
-use adjustments::Adjustments;
+pub use adjustments::Adjustments;
 use cgroups::CgroupTable;
 use open::Open;
 
@@ -84,7 +84,9 @@ impl Assembler {
     /// Takes the next observation; returns the episodes that are finished by it, in order of completion.
     pub fn push(&mut self, observation: &Observation) -> Vec<Episode> {
         let mut finished = Vec::new();
-        if let Some(now) = observation.boot_ns() {
+        // An adjustment tells nothing of the time: it may have been held back (`Pipeline::push`).
+        let now = observation.boot_ns().filter(|_| !matches!(observation, Observation::AdjUpdated(_)));
+        if let Some(now) = now {
             // Deadlines first: what passed before this observation must not be changed by it. A pass that speaks again
             // was not silent for good, though.
             let speaking = observation.stamp().map(|at| at.episode);
@@ -112,7 +114,7 @@ impl Assembler {
             | Observation::OomGroup(_)
             | Observation::Closed(_) => self.within(observation, &mut finished),
         }
-        if let Some(now) = observation.boot_ns() {
+        if let Some(now) = now {
             self.expire(now, None, &mut finished);
         }
         while self.open.len() > MAX_OPEN {

@@ -25,6 +25,15 @@ pub(super) fn likely(kernel: &Kernel, difference: i64) -> Cause {
         // Scorer and reader look at the same shared part.
         return Cause::Changed;
     }
+    match slack(kernel, per_cpu) {
+        (_, Some(most)) if difference.unsigned_abs() > most => Cause::Changed,
+        (cause, _) => cause,
+    }
+}
+
+/// How far two readings of the same counters can be apart because a part of them is kept elsewhere: what that is called, and
+/// pages at most; `None` when the number of CPUs is not known.
+pub(super) fn slack(kernel: &Kernel, per_cpu: bool) -> (Cause, Option<u64>) {
     let cpus = kernel.cpus.map(u64::from);
     let (cause, each) = if per_cpu {
         // A CPU keeps less than a batch to itself (`percpu_counter_batch`).
@@ -32,9 +41,5 @@ pub(super) fn likely(kernel: &Kernel, difference: i64) -> Cause {
     } else {
         (Cause::TaskLocalCounters, Some(TASK_LOCAL))
     };
-    let most = cpus.zip(each).map(|(cpus, each)| cpus.saturating_mul(each).saturating_mul(COUNTERS));
-    match most {
-        Some(most) if difference.unsigned_abs() > most => Cause::Changed,
-        _ => cause,
-    }
+    (cause, cpus.zip(each).map(|(cpus, each)| cpus.saturating_mul(each).saturating_mul(COUNTERS)))
 }

@@ -97,6 +97,14 @@ impl Kernel {
         Some(Explained { points: ours, difference, memory_pages, cause })
     }
 
+    /// How far the counters behind two readings can be apart without any memory having changed: why, and pages at most;
+    /// `None` when the number of CPUs is not known.
+    #[must_use]
+    pub fn counter_slack(&self) -> Option<(Cause, i64)> {
+        let (cause, most) = cause::slack(self, self.percpu);
+        Some((cause, i64::try_from(most?).unwrap_or(i64::MAX)))
+    }
+
     fn cause(&self, kernel_points: i64, subject: &Subject, totalpages: u64, difference: i64) -> Cause {
         if self.release.era().has_root_bonus() {
             let other = Subject { sys_admin: subject.sys_admin.map(|it| !it), ..*subject };

@@ -31,6 +31,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
+    /// Tell whom the OOM killer would kill next, now; needs no privileges
+    Rank(RankArgs),
     /// Explain one episode of a recording: why this victim, and what would have changed it
     Explain(ExplainArgs),
     /// Tell what is in a recording: host, kernel, time span, episodes, losses
@@ -152,6 +154,45 @@ pub struct ReplayArgs {
     pub filter: FilterArgs,
 }
 
+/// Arguments of `rank`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = RANK_LIMITS)]
+pub struct RankArgs {
+    /// If the memcg PATH ran into its limit, instead of the whole machine out of memory
+    #[arg(long, value_name = "PATH", help_heading = "What is ranked")]
+    pub memcg: Option<PathBuf>,
+    /// As if the limit of the memcg were SIZE, as in memory.max: 512M are 512 * 1024 * 1024 bytes
+    #[arg(long, value_name = "SIZE", value_parser = size, requires = "memcg", help_heading = "What is ranked")]
+    pub limit: Option<u64>,
+    /// Again and again, until it is interrupted
+    #[arg(long, help_heading = "What is ranked")]
+    pub watch: bool,
+    /// Time from one ranking to the next, for example 500ms or 5s
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "1s",
+        value_parser = duration,
+        requires = "watch",
+        help_heading = "What is ranked"
+    )]
+    pub interval: Duration,
+    /// Compare with the score that the kernel has in /proc/PID/oom_score
+    #[arg(long, help_heading = "What is ranked")]
+    pub verify: bool,
+    /// Show the first N; by default 10 as text, and all as JSON or with --verbose
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Display")]
+    pub top: Option<u32>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+}
+
+const RANK_LIMITS: &str = "\
+The score is computed from /proc/PID/status and oom_score_adj, by the formula of the running kernel. /proc does not
+tell that a process is between vfork and exec, that its memory was reaped already, that its cpuset or memory policy
+does not overlap, or that it is in swapoff: the kernel passes over the first three, and takes the last before all others.";
+
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = WHAT_IF)]
@@ -175,11 +216,13 @@ pub struct ExplainArgs {
 
 const WHAT_IF: &str = "\
 Changes:
-  adj:PID=N, adj:NAME=N  oom_score_adj N (-1000 to 1000); NAME may be a pattern with * and ?
-  limit=SIZE             the limit that was met; for a global OOM the machine's memory and swap
+  adj:PID=N, adj:NAME=N  another oom_score_adj, -1000 to 1000
+  limit=SIZE             another limit where the limit was met;
+                         for a global OOM, other memory and swap
   kill:PID, kill:NAME    gone before
 
-SIZE is as in memory.max: 512M are 512 * 1024 * 1024 bytes; 512MiB and 512MB also work.";
+NAME may be a pattern with * and ?. SIZE is as in memory.max: 512M is
+512 * 1024 * 1024 bytes; 512MiB and 512MB work too.";
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]
@@ -321,6 +364,10 @@ impl From<OutcomeArg> for Outcome {
             OutcomeArg::Incomplete => Self::Incomplete,
         }
     }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    crate::explain::change::size(text).ok_or_else(|| "it is no size; 512M, 512MiB or 512MB are".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

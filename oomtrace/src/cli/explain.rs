@@ -192,6 +192,7 @@ fn mistaken(mistake: &Mistake<'_>, episode: &Episode, info: &SessionInfo) -> Str
             "--what-if limit=: episode {number} was asked for by hand (sysrq-f), no limit was met; adj: and kill: can be \
              supposed"
         ),
+        Mistake::TwoLimits => "--what-if limit=: can be given once".to_owned(),
         Mistake::LimitUnknown => format!(
             "--what-if limit=: which limit was met in episode {number}, if any, is not known; adj: and kill: can be \
              supposed"

@@ -11,6 +11,7 @@ mod input;
 mod live;
 pub mod output;
 mod probe_log;
+mod rank;
 mod replay;
 mod say;
 
@@ -32,6 +33,7 @@ pub fn main() -> Exit {
         Command::Watch(args) => live::watch(args),
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
+        Command::Rank(args) => rank::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Info(args) => info::run(args),
         Command::Doctor(args) => doctor::run(args),

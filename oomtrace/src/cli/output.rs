@@ -78,7 +78,8 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-fn options(display: &DisplayArgs) -> terminal::Options {
+/// How text is laid out on stdout.
+pub(super) fn options(display: &DisplayArgs) -> terminal::Options {
     text_options(display.color, display.verbose)
 }
 

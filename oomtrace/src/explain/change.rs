@@ -98,7 +98,8 @@ impl Who {
 }
 
 /// Bytes. A single letter counts in powers of 1024, as in `memory.max` and on this program's screen; `MB` is a million bytes.
-fn size(text: &str) -> Option<u64> {
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     // What the parser takes beyond numbers is no size: a sign, for one.
     if !text.starts_with(|c: char| c.is_ascii_digit()) {

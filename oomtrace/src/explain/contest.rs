@@ -29,6 +29,8 @@ enum Standing {
 #[derive(Debug)]
 pub struct Contest<'a> {
     entries: Vec<(&'a RankedCandidate, Standing)>,
+    /// Where each process id is among them; of one that is there twice, the first.
+    places: HashMap<i32, usize>,
     /// `oom_control.totalpages`.
     totalpages: Option<u64>,
     /// Candidates that the scan looked at and the recording does not have.
@@ -97,6 +99,8 @@ pub enum Turn {
         /// The value.
         at: i16,
     },
+    /// It dies with the chosen one's group whoever is chosen; only -1000 spares it.
+    InGroup,
     /// No value would have it chosen.
     Never,
     /// Cannot be told.
@@ -133,8 +137,13 @@ impl<'a> Contest<'a> {
         let chosen = episode.candidates.iter().find(|candidate| candidate.verdict == Verdict::Chosen);
         let seen = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         let missing = u64::from(episode.evaluated.unwrap_or(0)).saturating_sub(seen);
+        let mut places = HashMap::with_capacity(entries.len());
+        for (place, (candidate, _)) in entries.iter().enumerate() {
+            places.entry(candidate.task.pid).or_insert(place);
+        }
         Self {
             entries,
+            places,
             totalpages,
             missing: missing.max(episode.lost.candidates),
             chosen: chosen.map(|candidate| candidate.task.pid),
@@ -245,9 +254,7 @@ impl<'a> Contest<'a> {
     /// The adjustment at which the outcome turns for the candidate with this process id.
     #[must_use]
     pub fn turn(&self, pid: i32) -> Turn {
-        let Some(place) = self.entries.iter().position(|(candidate, _)| candidate.task.pid == pid) else {
-            return Turn::Unknown;
-        };
+        let Some(&place) = self.places.get(&pid) else { return Turn::Unknown };
         let as_it_was = Terms::default();
         // Those that share its mm share its adjustment, and turn with it.
         let shares = self.sharers.contains(&pid);
@@ -327,7 +334,7 @@ impl<'a> Contest<'a> {
     /// Memory of a candidate as the kernel counted it, pages; `None` when it is not known.
     #[must_use]
     pub fn memory(&self, pid: i32) -> Option<i64> {
-        match self.entries.iter().find(|(candidate, _)| candidate.task.pid == pid)?.1 {
+        match self.entries.get(*self.places.get(&pid)?)?.1 {
             Standing::Scored { memory, .. } | Standing::Protected { memory } => memory,
             Standing::First | Standing::Never | Standing::Unknown => None,
         }

@@ -81,7 +81,8 @@ pub(super) fn gaps(
         Gap::MachineMemory,
     );
     add(unseen > 0, Gap::Exits(count(unseen)));
-    add(basis.compares_points() && !hooked("oom_score_adj_update"), Gap::AdjChanges);
+    let adjustments_seen = hooked("oom_score_adj_update") || !episode.adj_changes.is_empty();
+    add(basis.compares_points() && !adjustments_seen, Gap::AdjChanges);
     add(lost.records > 0 || lost.rejected > 0, Gap::Records);
     add(lost.reads > 0, Gap::Reads);
     gaps

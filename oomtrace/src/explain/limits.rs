@@ -2,6 +2,7 @@
 
 use crate::model::SessionInfo;
 use crate::model::episode::{Episode, MemcgLimit, Scope};
+use crate::model::meminfo::{Item, MemInfo, item};
 
 /// One level of the chain and its room.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +67,9 @@ fn room(level: &MemcgLimit) -> Room<'_> {
 fn next<'a>(levels: &[Room<'a>], limiting: Option<&MemcgLimit>) -> Next<'a> {
     let Some(max_pages) = limiting.and_then(|level| level.max_pages) else { return Next::Unknown };
     let ancestors = || levels.iter().filter(|room| !room.level.limiting);
-    let reaches_root =
-        levels.last().and_then(|room| room.level.path.as_ref()).is_some_and(|path| path.0 == b"/");
+    // Nothing is above a cgroup right below the root but the root, which has no limit.
+    let top = levels.last().and_then(|room| room.level.path.as_ref());
+    let reaches_root = top.is_some_and(|path| path.0.iter().filter(|&&byte| byte == b'/').count() == 1);
     if !reaches_root || ancestors().any(|room| room.headroom_pages.is_none() && !room.unlimited) {
         return Next::Unknown;
     }
@@ -89,7 +91,7 @@ pub struct Machine {
     pub free_pages: Option<u64>,
     /// What the zones keep back for those in need (`WMARK_MIN`), pages.
     pub reserve_pages: Option<u64>,
-    /// Anonymous memory on the LRU lists, pages.
+    /// Anonymous memory that is mapped, pages.
     pub anon_pages: Option<u64>,
     /// File pages on the LRU lists, pages.
     pub file_pages: Option<u64>,
@@ -101,53 +103,26 @@ pub struct Machine {
     pub swap_total_pages: Option<u64>,
 }
 
-impl Machine {
-    /// Whether anything is known.
-    #[must_use]
-    pub fn known(&self) -> bool {
-        self.free_pages.is_some() || self.swap_total_pages.is_some() || self.anon_pages.is_some()
-    }
-}
-
 /// What the machine had left.
 #[must_use]
 pub fn machine(episode: &Episode, session: &SessionInfo) -> Machine {
-    let zones = |name: &str| {
-        let item = place(&session.zone_stat_items, name)?;
-        sum(episode.zones.iter().map(|zone| zone.stats.get(item).copied()))
-    };
-    let nodes = |names: &[&str]| {
-        names.iter().try_fold(0_u64, |all, name| {
-            let item = place(&session.node_stat_items, name)?;
-            let pages = sum(episode.nodes.iter().map(|node| node.stats.get(item).copied()))?;
-            Some(all.saturating_add(pages))
-        })
-    };
-    let reserves =
-        episode.zones.iter().map(|zone| zone.min_pages.and_then(|pages| i64::try_from(pages).ok()));
+    let memory = MemInfo::new(session, episode);
+    let total = |names: Item| memory.and_then(|memory| memory.total(names));
+    let reserves = episode.zones.iter().map(|zone| zone.min_pages);
+    let mut reserves = reserves.peekable();
+    let reserve_pages = reserves
+        .peek()
+        .is_some()
+        .then(|| reserves.try_fold(0_u64, |sum, pages| Some(sum.saturating_add(pages?))));
+    let file = total(item::ACTIVE_FILE).zip(total(item::INACTIVE_FILE));
     let situation = episode.situation.as_ref();
     Machine {
-        free_pages: zones("NR_FREE_PAGES"),
-        reserve_pages: sum(reserves),
-        anon_pages: nodes(&["NR_INACTIVE_ANON", "NR_ACTIVE_ANON"]),
-        file_pages: nodes(&["NR_INACTIVE_FILE", "NR_ACTIVE_FILE"]),
-        slab_pages: nodes(&["NR_SLAB_UNRECLAIMABLE_B"]).or_else(|| nodes(&["NR_SLAB_UNRECLAIMABLE"])),
+        free_pages: total(item::FREE),
+        reserve_pages: reserve_pages.flatten(),
+        anon_pages: total(item::ANON),
+        file_pages: file.map(|(active, inactive)| active.saturating_add(inactive)),
+        slab_pages: total(item::SLAB_UNRECLAIMABLE),
         swap_free_pages: situation.and_then(|situation| situation.swap_free_pages),
         swap_total_pages: situation.and_then(|situation| situation.swap_total_pages),
     }
-}
-
-fn place(items: &[String], name: &str) -> Option<usize> {
-    items.iter().position(|item| item.eq_ignore_ascii_case(name))
-}
-
-/// The sum; `None` of nothing, or when one is missing. Counters may be below zero for a moment: 0 then, as the kernel shows them.
-fn sum(values: impl Iterator<Item = Option<i64>>) -> Option<u64> {
-    let mut any = false;
-    let mut all = 0_u64;
-    for value in values {
-        all = all.saturating_add(u64::try_from(value?).unwrap_or(0));
-        any = true;
-    }
-    any.then_some(all)
 }

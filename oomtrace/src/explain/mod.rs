@@ -17,6 +17,8 @@ pub mod gaps;
 pub mod group;
 pub mod limits;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 pub mod what_if;
 
@@ -28,6 +30,7 @@ use cause::{Basis, Makeup, Margin, Protected};
 use change::Change;
 use contest::{Contest, Terms, Turn};
 use gaps::Gap;
+use group::Group;
 use limits::{Limits, Machine};
 use settings::InForce;
 use timeline::Moment;
@@ -168,10 +171,32 @@ fn top<'a>(episode: &'a Episode, contest: &Contest<'a>) -> Vec<Row<'a>> {
     rows.map(|candidate| Row {
         candidate,
         memory_pages: contest.memory(candidate.task.pid),
-        turn: contest.turn(candidate.task.pid),
+        turn: turn(episode, contest, candidate),
         victim: episode.victims.iter().any(|victim| victim.task.pid == candidate.task.pid),
     })
     .collect()
+}
+
+/// The adjustment at which the outcome turns for one. Being chosen is not all: who is in the group of the one that is chosen
+/// dies too.
+fn turn(episode: &Episode, contest: &Contest<'_>, candidate: &RankedCandidate) -> Turn {
+    let pid = candidate.task.pid;
+    let turn = contest.turn(pid);
+    let in_group_of = |chosen: i32| {
+        let chosen = episode.candidates.iter().find(|candidate| candidate.task.pid == chosen);
+        let group = chosen.map(|chosen| group::of(episode, &chosen.task, &Terms::default()));
+        matches!(group, Some(Group::With { members, .. }) if members.iter().any(|member| member.pid == pid))
+    };
+    match (turn, cause::chosen(episode)) {
+        (Turn::Spared { instead: Some(other), at }, _) if at > -1000 && in_group_of(other) => {
+            Turn::Spared { at: -1000, instead: Some(other) }
+        }
+        (Turn::Spared { .. }, _) => turn,
+        (_, Some(chosen)) if candidate.verdict == Verdict::Outscored && in_group_of(chosen.task.pid) => {
+            Turn::InGroup
+        }
+        _ => turn,
+    }
 }
 
 fn check<'a>(contest: &Contest<'a>, chosen: Option<&RankedCandidate>) -> Check<'a> {

@@ -156,6 +156,8 @@ pub enum Mistake<'a> {
     NoLimitMet,
     /// Which limit was met is not known.
     LimitUnknown,
+    /// There is one limit to suppose.
+    TwoLimits,
 }
 
 /// Makes the choice again.
@@ -192,6 +194,9 @@ pub fn suppose<'a>(
             Change::Limit { bytes } => {
                 if by_hand(episode) {
                     return Err(Mistake::NoLimitMet);
+                }
+                if limit.is_some() {
+                    return Err(Mistake::TwoLimits);
                 }
                 let old = met_limit(episode).ok_or(Mistake::LimitUnknown)?;
                 let new = bytes.checked_div(u64::from(session.page_size)).ok_or(Mistake::LimitUnknown)?;
@@ -382,9 +387,10 @@ impl<'a> Case<'_, 'a> {
             // The file pages are others' as well, and are not what grew.
             let file = candidate.memory.and_then(|memory| memory.rss_file_pages).unwrap_or(0);
             let can_lose = memory.saturating_sub(i64::try_from(file).unwrap_or(i64::MAX)).max(0);
-            if -more > can_lose {
-                self.doubts.push(Doubt::TriggerTooSmall { pages: (-more).saturating_sub(can_lose) });
-                growth_pages = -can_lose;
+            let less = more.saturating_neg();
+            if less > can_lose {
+                self.doubts.push(Doubt::TriggerTooSmall { pages: less.saturating_sub(can_lose) });
+                growth_pages = can_lose.saturating_neg();
             }
         }
         let terms = Terms { growth: Some((trigger.pid, growth_pages)), ..self.terms.clone() };

@@ -42,6 +42,8 @@ pub struct Keeper {
     processes: u64,
     /// The latest kills: process and time, ns since boot.
     latest: VecDeque<(i32, u64)>,
+    /// The latest victims that the kernel does not count.
+    uncounted: VecDeque<i32>,
     shared_mm: u64,
     exiting: u64,
 }
@@ -59,6 +61,7 @@ impl Keeper {
             captured: 0,
             processes: 0,
             latest: VecDeque::new(),
+            uncounted: VecDeque::new(),
             shared_mm: 0,
             exiting: 0,
         }
@@ -81,13 +84,21 @@ impl Keeper {
     /// Takes a finished episode: it knows who died uncounted, each of them once.
     pub fn episode(&mut self, episode: &Episode) {
         for victim in &episode.victims {
-            match victim.why {
-                VictimWhy::SharedMm => self.shared_mm += 1,
-                // Marked once more, in a pass of its own, while it dies of a kill that was counted.
-                VictimWhy::Exiting if self.latest.iter().any(|(pid, _)| *pid == victim.task.pid) => {}
-                VictimWhy::Exiting => self.exiting += 1,
-                VictimWhy::Chosen | VictimWhy::Group => {}
+            let number = match victim.why {
+                VictimWhy::SharedMm => &mut self.shared_mm,
+                VictimWhy::Exiting => &mut self.exiting,
+                VictimWhy::Chosen | VictimWhy::Group => continue,
+            };
+            // It may be marked once more, in a pass of its own, while it dies of what has been told already.
+            let pid = victim.task.pid;
+            if self.uncounted.contains(&pid) || self.latest.iter().any(|(killed, _)| *killed == pid) {
+                continue;
             }
+            *number += 1;
+            if self.uncounted.len() >= MOST_REMEMBERED {
+                self.uncounted.pop_front();
+            }
+            self.uncounted.push_back(pid);
         }
     }
 

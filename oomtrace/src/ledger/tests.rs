@@ -232,17 +232,17 @@ fn cgroups_that_counted_more_than_was_captured_are_named() {
 }
 
 #[test]
-fn a_dying_process_that_was_counted_before_is_not_told_again() {
+fn a_dying_process_is_told_once() {
     let killed = pass(1, 10).choose(&victim(11)).kill(&victim(11)).close(Chosen::Task, true);
-    let again = pass(2, 9_000).mark(&victim(11).task).close_as(|closed| {
-        closed.totalpages = None;
-        closed.constraint = None;
-    });
-    let other = pass(3, 18_000).mark(&victim(12).task).close_as(|closed| {
-        closed.totalpages = None;
-        closed.constraint = None;
-    });
-    let observations = [killed.observations, again.observations, other.observations].concat();
-    assert_eq!(made_up::assemble(&made_up::info(), &observations).len(), 3);
+    let marked = |episode: u64, pid| {
+        let pass = pass(episode, episode * 9_000).mark(&victim(pid).task).close_as(|closed| {
+            closed.totalpages = None;
+            closed.constraint = None;
+        });
+        pass.observations
+    };
+    // So long after each other that they are episodes of their own.
+    let observations = [killed.observations, marked(2, 11), marked(3, 12), marked(4, 12)].concat();
+    assert_eq!(made_up::assemble(&made_up::info(), &observations).len(), 4);
     assert_eq!(ledger(&observations, 1, Lost::default()).exiting, 1);
 }

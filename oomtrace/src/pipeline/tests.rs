@@ -134,6 +134,36 @@ fn a_count_ends_the_session_and_its_replay_at_the_same_episode() {
 }
 
 #[test]
+fn adjustments_between_two_ooms_do_not_fill_the_recording() {
+    let victim = made_up::one_kill();
+    let update = |n: u64, tid: i32| {
+        Observation::AdjUpdated(crate::model::evidence::AdjUpdated {
+            at: crate::model::observation::Stamp { boot_ns: made_up::START + n, episode: 0 },
+            tid,
+            comm: "gunicorn".into(),
+            oom_score_adj: (n % 900) as i16,
+            by_pid: Some(1),
+            by_comm: Some("containerd-shim".into()),
+        })
+    };
+    // One of the victim's for every hundred of processes that come and go.
+    let flood = (0..200_000).map(|n| update(n, if n % 100 == 0 { 48121 } else { 100_000 + (n % 50) as i32 }));
+    let all: Vec<Observation> = flood.chain(victim).collect();
+    let (shown, recording, summary) = live(&all, None, Filter::default());
+    let end = update(7, 1);
+    assert_eq!(replay(&recording, Filter::default()), (shown.clone(), summary));
+    let line: serde_json::Value =
+        serde_json::from_str(shown[1].lines().nth(1).expect("the episode")).expect("JSON");
+    assert_eq!(line["adj_changes"].as_array().map(Vec::len), Some(8), "the last few");
+    assert_eq!(line["adj_changes"][7]["oom_score_adj"], 199_900 % 900);
+    assert!(recording.len() < 100_000, "{} bytes", recording.len());
+    // Nothing but adjustments: they are there at the end.
+    let (_, recording, _) = live(std::slice::from_ref(&end), None, Filter::default());
+    let mut reader = Reader::open(&recording[..]).expect("it is a recording");
+    assert_eq!(reader.next_observation(), Some(end));
+}
+
+#[test]
 fn kills_behind_the_last_wanted_episode_are_in_the_ledger_of_both() {
     let counting = |kills| SessionInfo { vmstat_oom_kills: Some(kills), ..made_up::info() };
     let file = tempfile::NamedTempFile::new().expect("there is room");

@@ -1,5 +1,7 @@
 //! Where observations come from. A source yields observations and describes itself once ([`crate::model::SessionInfo`]).
 //!
-//! [`live`] is the running kernel, and the only user of aya.
+//! [`live`] is the running kernel, and the only user of aya. [`procfs`] is no source of observations: it reads what a machine is
+//! like between them.
 
 pub mod live;
+pub mod procfs;

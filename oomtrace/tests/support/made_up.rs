@@ -537,7 +537,7 @@ pub fn odd() -> Vec<Observation> {
 
 /// All scenarios by name; each is a session of its own.
 pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
-    vec![
+    let mut all = vec![
         ("one-kill", one_kill()),
         ("storm", storm()),
         ("group-kill", group_kill()),
@@ -548,10 +548,9 @@ pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
         ("sysrq-silent-scorer", sysrq_with_silent_scorer()),
         ("allocating-task", allocating_task()),
         ("odd", odd()),
-        ("whole-pod", evidence::whole_pod()),
-        ("whole-machine", evidence::whole_machine()),
-        ("odd-evidence", evidence::odd()),
-    ]
+    ];
+    all.extend(evidence::scenarios());
+    all
 }
 
 /// The end that a source would give: losses are those of the passes.

@@ -19,7 +19,8 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     cgroup.limit(6 * MIB)?;
     die_in(&cgroup)?;
     hidden(stage, &cgroup)?;
-    left_behind(stage, &cgroup)
+    left_behind(stage, &cgroup)?;
+    without_hooks(stage, &cgroup)
 }
 
 /// Two kills, and a filter that shows neither.
@@ -70,6 +71,32 @@ fn left_behind(stage: &Stage, cgroup: &Cgroup) -> Result<()> {
     let sentence = "2 of 2 kills that the kernel counted are accounted for";
     ensure!(text.contains(sentence), "the text ends: {}", text.lines().last().unwrap_or_default());
     std::fs::remove_file(&recording).context("failed to remove the recording")
+}
+
+/// Without the hook that shows a kill, its signal and mark do; without those too, the kill is missed, and the reason is known.
+fn without_hooks(stage: &Stage, cgroup: &Cgroup) -> Result<()> {
+    let kill = ["--without-hook", "__oom_kill_process"];
+    let also = ["--without-hook", "mem_cgroup_get_oom_group", "--without-hook", "__oom_reap_task_mm"];
+    let followers = ["--without-hook", "signal:signal_generate", "--without-hook", "mark_oom_victim"];
+    let balanced =
+        Ledger { counted: Some(1), captured: 1, missed: Some(0), processes: 1, ..Ledger::default() };
+    let because = vec!["not_hooked".to_owned()];
+    let missed = Ledger { counted: Some(1), missed: Some(1), because, ..Ledger::default() };
+    for (left_out, expected) in
+        [([&kill[..], &also].concat(), balanced), ([&kill[..], &followers].concat(), missed)]
+    {
+        let watch = stage.watch(&left_out)?;
+        die_in(cgroup)?;
+        let lines = watch.end_json(0)?;
+        let told = ledger(&lines.end)?;
+        ensure!(told == expected, "{told:?} with {left_out:?}");
+        let hooks = lines.session["hooks"].as_array().context("there are no hooks")?;
+        for target in left_out.iter().filter(|word| **word != "--without-hook") {
+            let said = hooks.iter().any(|hook| hook["target"] == *target && hook["missing"].is_string());
+            ensure!(said, "it is not said that {target} is missing: {hooks:?}");
+        }
+    }
+    Ok(())
 }
 
 /// One process, which grows until it is killed.

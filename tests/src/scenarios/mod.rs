@@ -30,6 +30,8 @@ mod oracle_agrees;
 mod parent_limit;
 mod play;
 mod random;
+mod rank;
+mod rank_unprivileged;
 mod reaper;
 mod refusals;
 mod replay_identical;
@@ -102,6 +104,8 @@ pub const SCENARIOS: &[Scenario] = &[
     each("ledger", ledger::run),
     each("ledger_lossy", ledger_lossy::run),
     each("swap", swap::run),
+    once("rank", rank::run),
+    once("rank_unprivileged", rank_unprivileged::run),
     once("no_root", refusals::no_root),
     once("no_btf", refusals::no_btf),
     once("doctor", doctor::run),

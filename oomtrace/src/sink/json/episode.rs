@@ -126,7 +126,7 @@ struct LevelJson<'a> {
 }
 
 #[derive(Serialize)]
-struct MemoryJson {
+pub(super) struct MemoryJson {
     rss_anon_pages: Option<u64>,
     rss_file_pages: Option<u64>,
     rss_shmem_pages: Option<u64>,
@@ -289,6 +289,15 @@ pub(super) fn reason(reason: Reason) -> &'static str {
     }
 }
 
+pub(super) fn why(why: VictimWhy) -> &'static str {
+    match why {
+        VictimWhy::Chosen => "chosen",
+        VictimWhy::Group => "group",
+        VictimWhy::SharedMm => "shared_mm",
+        VictimWhy::Exiting => "exiting",
+    }
+}
+
 impl<'a> From<&'a Person> for TaskJson<'a> {
     fn from(task: &'a Person) -> Self {
         Self {
@@ -396,12 +405,7 @@ impl<'a> From<&'a Victim> for VictimJson<'a> {
     fn from(victim: &'a Victim) -> Self {
         Self {
             task: TaskJson::from(&victim.task),
-            why: match victim.why {
-                VictimWhy::Chosen => "chosen",
-                VictimWhy::Group => "group",
-                VictimWhy::SharedMm => "shared_mm",
-                VictimWhy::Exiting => "exiting",
-            },
+            why: why(victim.why),
             memory: victim.memory.into(),
             killed_boot_ns: victim.killed_ns,
             marked_boot_ns: victim.marked_ns,

@@ -16,7 +16,7 @@ use crate::model::episode::{Episode, Person, RankedCandidate, Scope};
 use crate::model::evidence::AdjUpdated;
 use crate::sink::terminal::text;
 
-use super::episode::{outcome, reason};
+use super::episode::{outcome, reason, why};
 use super::{NameJson, rfc3339};
 
 /// One JSON object, without the end of the line.
@@ -44,6 +44,7 @@ struct ExplainLine<'a> {
     chosen: Option<ChosenJson<'a>>,
     margin: Option<MarginJson<'a>>,
     check: Option<CheckJson<'a>>,
+    victims: Vec<DeadJson<'a>>,
     candidates: Vec<RowJson<'a>>,
     candidates_more: u64,
     protected: Vec<ProtectedJson<'a>>,
@@ -102,6 +103,13 @@ struct CheckJson<'a> {
 }
 
 #[derive(Serialize)]
+struct DeadJson<'a> {
+    #[serde(flatten)]
+    person: PersonJson<'a>,
+    why: &'static str,
+}
+
+#[derive(Serialize)]
 struct RowJson<'a> {
     #[serde(flatten)]
     person: PersonJson<'a>,
@@ -109,6 +117,7 @@ struct RowJson<'a> {
     oom_score_adj: Option<i16>,
     memory_pages: Option<i64>,
     victim: bool,
+    in_group: bool,
     spared_at_adj: Option<i16>,
     instead: Option<i32>,
     chosen_at_adj: Option<i16>,
@@ -143,6 +152,9 @@ struct RoomJson<'a> {
     usage_pages: Option<u64>,
     max_pages: Option<u64>,
     headroom_pages: Option<u64>,
+    high_pages: Option<u64>,
+    swap_usage_pages: Option<u64>,
+    swap_max_pages: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -254,6 +266,11 @@ impl<'a> ExplainLine<'a> {
             chosen: explanation.chosen.map(|chosen| chosen_json(chosen, explanation.makeup)),
             margin: explanation.margin.map(|margin| margin_json(&margin)),
             check: explanation.check.map(check),
+            victims: episode
+                .victims
+                .iter()
+                .map(|victim| DeadJson { person: PersonJson::from(&victim.task), why: why(victim.why) })
+                .collect(),
             candidates: explanation.top.iter().map(RowJson::from).collect(),
             candidates_more: explanation.more,
             protected: explanation.protected.iter().map(ProtectedJson::from).collect(),
@@ -325,6 +342,7 @@ impl<'a> From<&Row<'a>> for RowJson<'a> {
         let (spared_at_adj, instead, chosen_at_adj) = match row.turn {
             Turn::Spared { at, instead } => (Some(at), instead, None),
             Turn::Chosen { at } => (None, None, Some(at)),
+            Turn::InGroup => (Some(-1000), None, None),
             Turn::Never | Turn::Unknown => (None, None, None),
         };
         Self {
@@ -333,6 +351,7 @@ impl<'a> From<&Row<'a>> for RowJson<'a> {
             oom_score_adj: row.candidate.task.oom_score_adj,
             memory_pages: row.memory_pages,
             victim: row.victim,
+            in_group: row.turn == Turn::InGroup,
             spared_at_adj,
             instead,
             chosen_at_adj,
@@ -364,6 +383,9 @@ impl<'a> From<&'a Limits<'a>> for LimitsJson<'a> {
             usage_pages: room.level.usage_pages,
             max_pages: room.level.max_pages,
             headroom_pages: room.headroom_pages,
+            high_pages: room.level.high_pages,
+            swap_usage_pages: room.level.swap_usage_pages,
+            swap_max_pages: room.level.swap_max_pages,
         });
         let none = |kind| NextJson { kind, path: None, headroom_pages: None, useful_max_pages: None };
         let next = match limits.next {

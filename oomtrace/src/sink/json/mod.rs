@@ -5,10 +5,12 @@ mod evidence;
 mod explain;
 mod ledger;
 mod memory;
+mod rank;
 mod session;
 
 pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
+pub use rank::ranking;
 pub(crate) use session::LostJson;
 
 use std::io::{self, Write};

@@ -2,8 +2,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::SessionInfo;
+use crate::model::cgroup_path::{self, Owner};
 use crate::model::episode::MemcgLimit;
+use crate::model::{Name, SessionInfo};
 
 use super::page::Page;
 use super::{Context, words};
@@ -23,9 +24,7 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let room = page.text_width().saturating_sub(widest + 2).max(16);
     let paths: Vec<String> = shown
         .iter()
-        .map(|level| {
-            level.path.as_ref().map_or_else(|| "?".to_owned(), |path| words::path(&path.to_string(), room))
-        })
+        .map(|level| level.path.as_ref().map_or_else(|| "?".to_owned(), |path| name(path, room)))
         .collect();
     let column = paths.iter().map(|path| path.width()).max().unwrap_or(0);
     for (i, (path, numbers)) in paths.iter().zip(&numbers).enumerate() {
@@ -35,9 +34,30 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         if let Some(more) =
             shown.get(i).map(|level| more(level, info)).filter(|text| options.verbose && !text.is_empty())
         {
-            page.labelled("", &format!("  {more}"));
+            page.labelled_hanging("", &format!("  {more}"), 2);
         }
     }
+}
+
+/// Columns that a path needs to say anything.
+const ENOUGH: usize = 24;
+
+/// A path; where there is no room for one the id of the container or pod that the cgroup is.
+fn name(path: &Name, room: usize) -> String {
+    let text = path.to_string();
+    if text.width() > room && room < ENOUGH {
+        let last = text.rsplit('/').next().unwrap_or_default();
+        let Owner { container, pod, .. } = cgroup_path::owner(path);
+        if let Some(container) = container.filter(|container| last.contains(container.id)) {
+            return words::path(container.short_id(), room);
+        }
+        let pod = pod.filter(|pod| last.replace('_', "-").contains(&pod.uid()));
+        if let Some(pod) = pod {
+            let id: String = pod.uid().chars().take(8).collect();
+            return format!("pod {id}…");
+        }
+    }
+    words::path(&text, room)
 }
 
 /// `512.0M of 512.0M, swap 0 of 64.0M   limiting`

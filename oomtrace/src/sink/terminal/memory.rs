@@ -164,13 +164,9 @@ fn every_zone(context: &Context<'_>, memory: Option<MemInfo<'_>>, page: &mut Pag
     }
 }
 
-/// `at        CPU 5, cpuset user.slice, mems_allowed 0-1, nodemask 1, kernel tainted (0x1000)`
+/// `where     CPU 5, cpuset user.slice, mems_allowed 0-1, nodemask 1, kernel tainted (0x1000)`
 fn situation(context: &Context<'_>, page: &mut Page) {
     let Some(situation) = &context.episode.situation else { return };
-    let nodes = |nodes: &[u32]| {
-        let list: Vec<String> = nodes.iter().map(u32::to_string).collect();
-        if list.is_empty() { "empty".to_owned() } else { list.join(",") }
-    };
     let parts: Vec<String> = [
         situation.cpu.map(|cpu| format!("CPU {cpu}")),
         situation.cpuset.as_ref().map(|cpuset| format!("cpuset {cpuset}")),
@@ -190,5 +186,42 @@ fn situation(context: &Context<'_>, page: &mut Page) {
     .collect();
     if !parts.is_empty() {
         page.labelled("where", &parts.join(", "));
+    }
+}
+
+/// `0-3,6`, as the kernel writes lists of nodes.
+fn nodes(nodes: &[u32]) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &node in nodes {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(node) => *last = node,
+            _ => ranges.push((node, node)),
+        }
+    }
+    let range = |&(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    if ranges.is_empty() {
+        return "empty".to_owned();
+    }
+    ranges.iter().map(range).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nodes;
+
+    #[test]
+    fn lists_of_nodes_are_the_kernels() {
+        for (list, text) in [
+            (&[0][..], "0"),
+            (&[0, 1, 2, 6], "0-2,6"),
+            (&[3, 5], "3,5"),
+            (&[], "empty"),
+            (&[u32::MAX, 0], "4294967295,0"),
+        ] {
+            assert_eq!(nodes(list), text);
+        }
     }
 }

@@ -3,8 +3,9 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
+//! - [`ranking`]: who would be killed next, with the same table;
 //! - [`explain`]: one episode explained at length;
-//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`]: the parts of an episode.
 
 mod callpath;
 mod explain;
@@ -15,9 +16,11 @@ mod memory;
 mod outcome;
 mod owner;
 mod page;
+mod ranking;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod why;
 mod words;
 
@@ -37,6 +40,7 @@ use crate::model::session::{SessionInfo, SourceKind};
 use super::{Sink, Totals};
 pub use explain::explanation;
 use page::Page;
+pub use ranking::ranking;
 
 /// How to show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +132,9 @@ impl<W: Write> Sink for Terminal<W> {
             && let Some(message) = &episode.message
         {
             page.labelled("message", &message.to_string());
+        }
+        if self.options.verbose {
+            timeline::write(&context, &mut page);
         }
         outcome::folded(&context, &mut page);
         if episode.lost.any() {

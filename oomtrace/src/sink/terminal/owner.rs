@@ -1,7 +1,7 @@
 //! Whose the victim was, and who had set its `oom_score_adj`.
 
 use crate::model::cgroup_path::{self, Owner};
-use crate::model::episode::{Victim, VictimWhy};
+use crate::model::episode::{Person, Victim, VictimWhy};
 use crate::model::evidence::AdjUpdated;
 
 use super::page::Page;
@@ -48,25 +48,31 @@ pub(super) fn adjusted(context: &Context<'_>, page: &mut Page) {
     };
     let last = changes.iter().rposition(is_victims);
     let shown = changes.iter().enumerate().filter(|(i, _)| options.verbose || Some(*i) == last);
-    for (i, (position, change)) in shown.enumerate() {
-        let before = changes[..position].iter().rev().find(|earlier| earlier.tid == change.tid);
-        let from = before.map_or_else(String::new, |earlier| format!("from {} ", earlier.oom_score_adj));
-        let by = match (&change.by_comm, change.by_pid) {
-            (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
-            (None, Some(pid)) => format!(" by pid {pid}"),
-            (Some(comm), None) => format!(" by {comm}"),
-            (None, None) => String::new(),
-        };
-        let ago = episode.opened_ns.and_then(|opened| opened.checked_sub(change.at.boot_ns));
-        let ago = ago.map_or_else(String::new, |ns| format!(", {} before", words::long_duration(ns)));
-        let (who, then) = match victim.filter(|_| is_victims(change)) {
-            Some(victim) if victim.task.comm != change.comm => {
-                (words::task(&victim.task), format!(" (then {})", change.comm))
-            }
-            Some(victim) => (words::task(&victim.task), String::new()),
-            None => (format!("{}[{}]", change.comm, change.tid), String::new()),
-        };
-        let text = format!("oom_score_adj of {who}{then} was set {from}to {}{by}{ago}", change.oom_score_adj);
-        page.labelled(if i == 0 { "adjusted" } else { "" }, &text);
+    for (i, (_, change)) in shown.enumerate() {
+        let task = victim.filter(|_| is_victims(change)).map(|victim| &victim.task);
+        page.labelled(if i == 0 { "adjusted" } else { "" }, &self::change(context, change, task));
     }
+}
+
+/// The words for one change of `oom_score_adj`; `task` is who it was about, under the name that it had at the OOM.
+pub(super) fn change(context: &Context<'_>, change: &AdjUpdated, task: Option<&Person>) -> String {
+    let episode = context.episode;
+    let earlier = episode.adj_changes.iter().take_while(|earlier| *earlier != change);
+    let before = earlier.filter(|earlier| earlier.tid == change.tid).last();
+    let from = before.map_or_else(String::new, |earlier| format!("from {} ", earlier.oom_score_adj));
+    let by = match (&change.by_comm, change.by_pid) {
+        (_, Some(pid)) if pid == change.tid => " by itself".to_owned(),
+        (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
+        (None, Some(pid)) => format!(" by pid {pid}"),
+        (Some(comm), None) => format!(" by {comm}"),
+        (None, None) => String::new(),
+    };
+    let ago = episode.opened_ns.and_then(|opened| opened.checked_sub(change.at.boot_ns));
+    let ago = ago.map_or_else(String::new, |ns| format!(", {} before", words::long_duration(ns)));
+    let (who, then) = match task {
+        Some(task) if task.comm != change.comm => (words::task(task), format!(" (then {})", change.comm)),
+        Some(task) => (words::task(task), String::new()),
+        None => (format!("{}[{}]", change.comm, change.tid), String::new()),
+    };
+    format!("oom_score_adj of {who}{then} was set {from}to {}{by}{ago}", change.oom_score_adj)
 }

@@ -11,7 +11,7 @@ use crate::model::episode::{Outcome, Person, RankedCandidate, Reason, Verdict, V
 use crate::model::observation::{Memory, Score, TaskFlags};
 
 use super::page::{Page, Row};
-use super::{Context, words};
+use super::{Context, Options, words};
 
 /// Scored candidates that are shown beside the victims.
 const MAX_SCORED: usize = 10;
@@ -42,7 +42,8 @@ const MARK: usize = COLUMNS.len() - 1;
 /// Columns for a cgroup beside the table; with less it goes below.
 const MIN_CGROUP: usize = 24;
 
-struct Line {
+/// A row of the table.
+pub(super) struct Line {
     kind: Row,
     cells: [String; COLUMNS.len()],
     cgroup: Option<String>,
@@ -93,7 +94,7 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     // A victim of which nothing is known but its name is told by the outcome.
     let tells = |line: &Line| line.cells[ANON..=PGTAB].iter().any(|cell| !matches!(cell.as_str(), "-" | "?"));
     if !episode.candidates.is_empty() || lines.iter().any(tells) {
-        render(context, &lines, page);
+        render(context.options, &lines, page);
     }
     let seen = u32::try_from(episode.candidates.len()).unwrap_or(u32::MAX);
     rest.not_captured = episode.evaluated.unwrap_or(0).saturating_sub(seen);
@@ -128,8 +129,14 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
     } else {
         "?"
     };
-    let mut line =
-        line(context, &candidate.task, candidate.memory, unknown, [share, points, mark], victim.is_some());
+    let mut line = line(
+        of(context),
+        &candidate.task,
+        candidate.memory,
+        unknown,
+        [share, points, mark],
+        victim.is_some(),
+    );
     // The parts do not add up to the kernel's points, which are exact: the counters could only be read approximately.
     let approximate = match candidate.explained {
         Some(explained) => explained.difference != 0,
@@ -144,7 +151,7 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
 fn victim_line(context: &Context<'_>, victim: &Victim) -> Line {
     let mark = victim_word(victim.why).to_owned();
     let mut line =
-        line(context, &victim.task, victim.memory, "?", ["-".to_owned(), "-".to_owned(), mark], true);
+        line(of(context), &victim.task, victim.memory, "?", ["-".to_owned(), "-".to_owned(), mark], true);
     if victim.memory.is_some() && approximate(context) {
         mark_approximate(&mut line);
     }
@@ -177,8 +184,13 @@ fn victim_word(why: VictimWhy) -> &'static str {
     }
 }
 
-fn line(
-    context: &Context<'_>,
+fn of(context: &Context<'_>) -> (Options, u32) {
+    (context.options, context.info.page_size)
+}
+
+/// The row of a process. Of what is not known of its memory it shows `unknown`.
+pub(super) fn line(
+    (options, page_size): (Options, u32),
     task: &Person,
     memory: Option<Memory>,
     unknown: &str,
@@ -187,17 +199,18 @@ fn line(
 ) -> Line {
     let pages = |pages: fn(&Memory) -> Option<u64>| match &memory {
         None => unknown.to_owned(),
-        Some(memory) => words::size_or_unknown(pages(memory).map(|pages| context.info.bytes(pages))),
+        Some(memory) => {
+            words::size_or_unknown(pages(memory).map(|pages| pages.saturating_mul(page_size.into())))
+        }
     };
     let pgtables = match memory {
         None => unknown.to_owned(),
         Some(memory) => words::size_or_unknown(memory.pgtables_bytes),
     };
-    let verbose = context.options.verbose;
     Line {
         kind: if victim { Row::Victim } else { Row::Other },
         cells: [
-            words::path(&words::task(task), (context.options.width / 3).min(MAX_NAME)),
+            words::path(&words::task(task), (options.width / 3).min(MAX_NAME)),
             share,
             points,
             words::or_unknown(task.oom_score_adj),
@@ -209,12 +222,14 @@ fn line(
             words::or_unknown(task.uid),
             mark,
         ],
-        cgroup: verbose.then(|| task.cgroup.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string)),
+        cgroup: options
+            .verbose
+            .then(|| task.cgroup.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string)),
     }
 }
 
 /// Lays the table out within the width: columns in which nothing stands go first, then the least telling.
-fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
+pub(super) fn render(options: Options, lines: &[Line], page: &mut Page) {
     if lines.is_empty() {
         return;
     }
@@ -231,10 +246,10 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
     };
     let empty = |column: usize| lines.iter().all(|line| says_nothing(line, column));
     let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
-    shown.retain(|&column| COLUMNS[column].0 != "uid" || context.options.verbose);
-    let gap = if context.options.width < 100 { 1 } else { 2 };
+    shown.retain(|&column| COLUMNS[column].0 != "uid" || options.verbose);
+    let gap = if options.width < 100 { 1 } else { 2 };
     let fits = |shown: &[usize]| {
-        4 + shown.iter().map(|&column| widths[column] + gap).sum::<usize>() <= context.options.width + gap
+        4 + shown.iter().map(|&column| widths[column] + gap).sum::<usize>() <= options.width + gap
     };
     let mut order = shown.clone();
     order.retain(|&column| COLUMNS[column].1 != u8::MAX);
@@ -247,7 +262,7 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
     }
     // Uid 0 is somebody.
     let left_out: Vec<&str> = (0..COLUMNS.len())
-        .filter(|&column| context.options.verbose && !shown.contains(&column))
+        .filter(|&column| options.verbose && !shown.contains(&column))
         .filter(|&column| COLUMNS[column].0 == "uid" || !empty(column))
         .map(|column| COLUMNS[column].0)
         .collect();
@@ -267,14 +282,14 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
         }
     }
     let used = 4 + shown.iter().map(|&column| widths[column] + gap).sum::<usize>();
-    let beside = context.options.width.checked_sub(used).filter(|&room| room >= MIN_CGROUP);
+    let beside = options.width.checked_sub(used).filter(|&room| room >= MIN_CGROUP);
     let kinds = std::iter::once(None).chain(lines.iter().map(Some));
     for (text, line) in table.lines().zip(kinds) {
         let kind = line.map_or(Row::Header, |line| line.kind);
         let marker = if kind == Row::Victim { "  > " } else { "    " };
         let cgroup = line.and_then(|line| line.cgroup.as_ref());
         match (cgroup, beside) {
-            (None, Some(_)) if context.options.verbose => {
+            (None, Some(_)) if options.verbose => {
                 page.row(&format!("{marker}{text:<0$}cgroup", used - 4), kind);
             }
             (None, _) => page.row(&format!("{marker}{text}"), kind),
@@ -285,7 +300,7 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
             }
             (Some(cgroup), None) => {
                 page.row(&format!("{marker}{text}"), kind);
-                let room = context.options.width.saturating_sub(8).max(16);
+                let room = options.width.saturating_sub(8).max(16);
                 page.row(&format!("        {}", words::path(cgroup, room)), Row::Header);
             }
         }
@@ -300,7 +315,7 @@ fn render(context: &Context<'_>, lines: &[Line], page: &mut Page) {
 
 /// Those that are not in the table.
 #[derive(Default)]
-struct Rest {
+pub(super) struct Rest {
     victims: u64,
     scored: u64,
     not_captured: u32,
@@ -309,7 +324,7 @@ struct Rest {
 }
 
 impl Rest {
-    fn add(&mut self, verdict: Verdict, victim: bool) {
+    pub(super) fn add(&mut self, verdict: Verdict, victim: bool) {
         match verdict {
             _ if victim => self.victims += 1,
             Verdict::Chosen | Verdict::Blocking | Verdict::Outscored => self.scored += 1,
@@ -323,7 +338,7 @@ impl Rest {
     }
 
     /// `12 more scored, 3 passed over (2 protected by -1000, 1 kernel thread)`
-    fn text(&self) -> Option<String> {
+    pub(super) fn text(&self) -> Option<String> {
         let mut parts = Vec::new();
         if self.victims > 0 {
             parts.push(words::count(self.victims, "more victim"));

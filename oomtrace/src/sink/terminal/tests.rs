@@ -223,6 +223,19 @@ fn paths_are_cut_in_the_middle_at_names() {
 }
 
 #[test]
+fn container_ids_are_cut_to_what_people_know_them_by() {
+    let id = "9a1c55e0b7d3f4a2c6e8091b3d5f7a9c0e2d4b6f8a1c3e5d7f9b0a2c4e6d8f01";
+    let path = format!("/system.slice/docker-{id}.scope");
+    assert_eq!(words::path(&path, 200), path);
+    assert_eq!(words::path(&path, 50), "/system.slice/docker-9a1c55e0b7d3….scope");
+    assert_eq!(words::path(&path, 30), "…/docker-9a1c55e0b7d3….scope");
+    assert_eq!(words::path(&format!("/docker/{id}"), 40), "/docker/9a1c55e0b7d3…");
+    // Longer than an id, and so none.
+    let longer = words::path(&format!("/docker/{id}ff"), 40);
+    assert!(longer.width() <= 40 && longer.ends_with("8f01ff"), "{longer}");
+}
+
+#[test]
 fn parts_that_do_not_add_up_are_marked() {
     let mut lagging = rival(7, 0, 5000, 10_000);
     if let Score::Points(points) = &mut lagging.score {

@@ -118,10 +118,15 @@ pub(super) fn zone(info: &SessionInfo) -> String {
 }
 
 /// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look. Whole names
-/// where they fit.
+/// where they fit; of container ids the beginning, which people know them by.
 pub(super) fn path(path: &str, room: usize) -> String {
     if path.width() <= room {
         return path.to_owned();
+    }
+    let shorter = with_short_ids(path);
+    let path = shorter.as_str();
+    if path.width() <= room {
+        return shorter;
     }
     let room = room.saturating_sub(1);
     let last = path.rfind('/').map_or(path, |slash| &path[slash..]);
@@ -138,6 +143,24 @@ pub(super) fn path(path: &str, room: usize) -> String {
         head = if slash > 0 { &head[..=slash] } else { "" };
     }
     format!("{head}…{tail}")
+}
+
+/// Runs of 64 hex digits cut to their first 12.
+fn with_short_ids(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for piece in path.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let end = piece.len()
+            - piece.chars().next_back().filter(|c| !c.is_ascii_hexdigit()).map_or(0, char::len_utf8);
+        let (digits, after) = piece.split_at(end);
+        if digits.len() == 64 {
+            out.push_str(&digits[..12]);
+            out.push('…');
+        } else {
+            out.push_str(digits);
+        }
+        out.push_str(after);
+    }
+    out
 }
 
 /// The longest beginning of `text` that fits `room` columns.

@@ -371,3 +371,8 @@ pub fn odd() -> Vec<Observation> {
     }
     [cgroups(), before, pass.observations].concat()
 }
+
+/// The scenarios of this file by name.
+pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
+    vec![("whole-pod", whole_pod()), ("whole-machine", whole_machine()), ("odd-evidence", odd())]
+}

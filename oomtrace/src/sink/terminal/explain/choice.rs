@@ -2,7 +2,7 @@
 
 use crate::explain::cause::{Basis, Makeup, Margin, Protected};
 use crate::explain::{Check, Explanation};
-use crate::model::episode::{Outcome, Reason, VictimWhy};
+use crate::model::episode::{Cause, Outcome, Reason, VictimWhy};
 use crate::model::observation::Memory;
 
 use super::super::page::Page;
@@ -12,7 +12,7 @@ use super::{grouped, pages};
 /// Why, the points, the margin, and whether the rule names the same.
 pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
     page.labelled("why", &why(explanation));
-    if let Some(text) = group(explanation) {
+    if let Some(text) = group(explanation, page.text_width()) {
         page.labelled("group", &text);
     }
     if let Some(text) = shared(explanation) {
@@ -161,7 +161,7 @@ fn nobody(explanation: &Explanation<'_>) -> String {
     format!("{searched}: {what_then}")
 }
 
-fn group(explanation: &Explanation<'_>) -> Option<String> {
+fn group(explanation: &Explanation<'_>, room: usize) -> Option<String> {
     let episode = explanation.episode;
     if episode.outcome != Outcome::GroupKilled {
         return None;
@@ -169,7 +169,10 @@ fn group(explanation: &Explanation<'_>) -> Option<String> {
     let with = episode.victims.iter().filter(|victim| victim.why == VictimWhy::Group).count();
     let killed = words::grouped(i128::try_from(with).unwrap_or(i128::MAX));
     Some(match &episode.oom_group {
-        Some(path) => format!("1 chosen, {killed} killed with it because memory.oom.group is set on {path}"),
+        Some(path) => format!(
+            "1 chosen, {killed} killed with it because memory.oom.group is set on {}",
+            words::path(&path.to_string(), room)
+        ),
         None => format!(
             "1 chosen, {killed} killed with it: memory.oom.group is set on their cgroup or one above it"
         ),
@@ -249,12 +252,23 @@ fn parts(explanation: &Explanation<'_>, makeup: &Makeup, memory: &Memory) -> Str
     let mut text = format!("the memory: {}", parts.join(", "));
     if let Some(difference) = makeup.difference.filter(|&difference| difference != 0) {
         text.push_str(&format!(
-            "; the parts as they could be read make {} {} than the kernel counted",
+            "; as they could be read they make {} {} than the kernel counted",
             pages(info, difference.saturating_abs()),
             if difference > 0 { "less" } else { "more" }
         ));
     }
     text
+}
+
+/// Why parts do not add up.
+pub(super) fn because(cause: Cause) -> &'static str {
+    match cause {
+        Cause::PerCpuCounters => ", whose per-CPU counters can only be read approximately from outside",
+        Cause::TaskLocalCounters => ": a running thread had not yet added what it had counted for itself",
+        Cause::Changed => ": they changed in between",
+        Cause::RootBonus => ": it fits the bonus of a process with CAP_SYS_ADMIN",
+        Cause::Unknown => "",
+    }
 }
 
 fn margin_words(explanation: &Explanation<'_>, margin: &Margin<'_>) -> String {
@@ -297,7 +311,11 @@ fn margin_words(explanation: &Explanation<'_>, margin: &Margin<'_>) -> String {
 fn check_words(explanation: &Explanation<'_>, check: &Check<'_>, page: &mut Page) {
     match check {
         Check::Same | Check::SameNobody => {
-            page.labelled("check", "the same rule, applied to what was captured, comes to the same");
+            let chosen = explanation.chosen.map(|chosen| words::task(&chosen.task));
+            let named = chosen.unwrap_or_else(|| "nobody".to_owned());
+            let text =
+                format!("the kernel's rule, applied once more to what was captured, names {named} too");
+            page.labelled("check", &text);
         }
         Check::CannotTell => {
             page.labelled("check", "not possible: candidates or points are missing");
@@ -340,7 +358,7 @@ fn protected_words(explanation: &Explanation<'_>, group: &Protected<'_>) -> Stri
             if one { "it was" } else { "they were" }
         ),
         Reason::Reaped => format!(
-            "{} whose memory had been taken back already: nothing left to free",
+            "{} whose memory had been taken back already, so that nothing was left to free",
             count("earlier victim", "earlier victims")
         ),
         Reason::NoMm => format!(

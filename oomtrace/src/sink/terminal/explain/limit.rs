@@ -2,10 +2,13 @@
 
 use crate::explain::Explanation;
 use crate::explain::limits::{Limits, Machine, Next};
+use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Scope};
 
 use super::super::page::Page;
 use super::super::words;
+
+const NO_SWAP: &str = "no swap: the machine has none, so anonymous memory could not make room";
 
 /// Sentences about limits, for a memcg episode; about the machine for a global one.
 pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
@@ -40,8 +43,8 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
             path(level, room)
         ),
         Next::Ancestor { level, headroom_pages, useful_max_pages } => format!(
-            "a higher limit would have mattered up to {}: then {}, which had {} left, is full. Raising any other limit \
-             than that of {own} would have changed nothing",
+            "a higher limit would have mattered up to {}: then {}, which had {} left, is full. Raising that one alone \
+             would have changed nothing",
             size(useful_max_pages),
             path(level, room),
             size(headroom_pages)
@@ -54,6 +57,12 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
             "it was the limit of {own} that was met; whether one above it would have been met next is not known"
         ),
     });
+    if let Some(home) = elsewhere(explanation, limiting) {
+        texts.push(format!(
+            "it is not the limit of the victim's own cgroup, {}: raising that one would have changed nothing",
+            words::path(&home.to_string(), room.saturating_sub(1))
+        ));
+    }
     if let Some(high) = limiting.high_pages {
         let text = match limiting.max_pages {
             Some(max) if high >= max => {
@@ -69,18 +78,32 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
     texts.extend(swap(explanation, limiting));
 }
 
+/// The chosen one's cgroup, when it is below the limiting one.
+fn elsewhere<'a>(explanation: &Explanation<'a>, limiting: &MemcgLimit) -> Option<&'a Name> {
+    let home = explanation.chosen?.task.cgroup.as_ref()?;
+    limiting.path.as_ref().filter(|path| *path != home).map(|_| home)
+}
+
 fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> {
     let info = explanation.session;
     let size = |pages: u64| words::size(info.bytes(pages));
     if explanation.machine.swap_total_pages == Some(0)
         || (explanation.machine.swap_total_pages.is_none() && info.swap_bytes == Some(0))
     {
-        return Some("no swap: the machine has none, so anonymous memory could not make room".to_owned());
+        return Some(NO_SWAP.to_owned());
     }
     let usage = limiting.swap_usage_pages?;
     if info.cgroup_version == Some(1) {
         let max = limiting.swap_max_pages?;
-        return Some(format!("memory+swap {} of {}", size(usage), size(max)));
+        return Some(if usage >= max {
+            format!(
+                "memory+swap was at its limit as well ({}): raising memory.limit_in_bytes alone would have changed \
+                 nothing",
+                size(max)
+            )
+        } else {
+            format!("memory+swap was below its limit: {} of {}", size(usage), size(max))
+        });
     }
     match limiting.swap_max_pages {
         Some(0) => Some(
@@ -104,38 +127,52 @@ fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> 
     }
 }
 
+/// What the numbers of the machine mean.
 fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
-    if !machine.known() {
-        return Vec::new();
-    }
     let size = |pages: u64| words::size(explanation.session.bytes(pages));
     let mut texts = Vec::new();
-    if let Some(free) = machine.free_pages {
-        let reserve = match machine.reserve_pages {
-            Some(reserve) => format!(", of which zones keep {} back for those in need", size(reserve)),
-            None => String::new(),
-        };
-        let split = match (machine.anon_pages, machine.file_pages, machine.slab_pages) {
-            (Some(anon), Some(file), Some(slab)) => format!(
-                "; {} anonymous, {} file pages, {} slab that cannot be given back",
-                size(anon),
-                size(file),
-                size(slab)
-            ),
-            _ => String::new(),
-        };
-        texts.push(format!("the machine had {} free{reserve}{split}", size(free)));
-        if let Some(text) = fragmented(explanation.episode, free) {
-            texts.push(text);
-        }
-    }
+    texts.extend(machine.free_pages.and_then(|free| fragmented(explanation.episode, free)));
+    let configured = explanation.session.swap_bytes;
     match (machine.swap_free_pages, machine.swap_total_pages) {
-        (_, Some(0)) => texts.push("no swap: anonymous memory could not make room".to_owned()),
-        (Some(0), Some(total)) => texts.push(format!("all {} of swap were used", size(total))),
-        (Some(free), Some(total)) => texts.push(format!("{} of {} swap were free", size(free), size(total))),
+        (_, Some(0)) => texts.push(NO_SWAP.to_owned()),
+        (None, None) if configured == Some(0) => texts.push(NO_SWAP.to_owned()),
+        (Some(free), Some(total)) if free <= total / 100 => {
+            texts.push(format!("swap was used up: {} of {} were free", size(free), size(total)));
+        }
+        (Some(free), Some(total)) => texts.push(format!(
+            "swap was not used up: {} of {} were free. What was to be freed could not be swapped out, or not fast enough",
+            size(free),
+            size(total)
+        )),
         _ => {}
     }
+    texts.extend(used_for(explanation, machine));
     texts
+}
+
+/// What most of the RAM was used for.
+fn used_for(explanation: &Explanation<'_>, machine: &Machine) -> Option<String> {
+    let size = |pages: u64| words::size(explanation.session.bytes(pages));
+    let (anon, file) = (machine.anon_pages?, machine.file_pages?);
+    let ram = explanation.session.ram_bytes?.checked_div(u64::from(explanation.session.page_size))?;
+    let half = ram / 2;
+    Some(if anon > half {
+        format!("most of the RAM was anonymous memory ({}): only swap or a kill can free that", size(anon))
+    } else if file > half {
+        format!("most of the RAM was file pages ({}), which could not be given back all the same", size(file))
+    } else if anon.saturating_add(file) > half {
+        format!("most of the RAM was anonymous memory ({}) and file pages ({})", size(anon), size(file))
+    } else {
+        let slab = machine
+            .slab_pages
+            .map_or_else(String::new, |pages| format!("; unreclaimable slab was {}", size(pages)));
+        format!(
+            "less than half of the RAM was anonymous memory ({}) or file pages ({}): the rest was the kernel's, huge pages, \
+             or of drivers{slab}",
+            size(anon),
+            size(file)
+        )
+    })
 }
 
 /// A request for contiguous pages can fail with memory free.

@@ -4,7 +4,7 @@
 //! - [`choice`]: why that one, the points, the margin, who could not be killed;
 //! - [`table`]: the best candidates, with the adjustment at which the outcome turns;
 //! - [`limit`]: whose limit, the room above it, what the machine had left;
-//! - [`story`]: settings, adjustments seen, what happened when;
+//! - [`story`]: settings, adjustments seen;
 //! - [`what_if`]: the choice made again.
 
 mod choice;
@@ -19,7 +19,7 @@ use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
 use super::page::Page;
-use super::{Context, Options, headline, limits, outcome, words};
+use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, words};
 
 pub(crate) use what_if::{assumption, doubt};
 
@@ -30,17 +30,21 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     let mut page = Page::new(options);
     headline::write(&context, &mut None, &mut page);
     headline::trigger(&context, &mut page);
+    callpath::write(&context, &mut page);
+    owner::write(&context, &mut page);
     choice::write(explanation, &mut page);
     table::write(explanation, &context, &mut page);
     choice::protected(explanation, &mut page);
     if explanation.episode.scope == Some(Scope::Memcg) {
         limits::write(&context, &mut page);
     }
+    memory::of_memcg(&context, &mut page);
+    memory::of_machine(&context, &mut page);
     limit::write(explanation, &mut page);
     story::settings(explanation, &mut page);
-    story::adjusted(explanation, &mut page);
+    story::adjusted(explanation, &context, &mut page);
     outcome::write(&context, &mut page);
-    story::timeline(explanation, &mut page);
+    timeline::write(&context, &mut page);
     gaps(explanation, &mut page);
     what_if::write(explanation, &mut page);
     page.into_string()
@@ -56,7 +60,9 @@ fn gaps(explanation: &Explanation<'_>, page: &mut Page) {
 
 fn gap_words(gap: Gap, explanation: &Explanation<'_>) -> String {
     match gap {
-        Gap::Entry => "the entry was not seen: neither who asked for memory nor any delay can be told".to_owned(),
+        Gap::Entry => {
+            "the entry was not seen: neither who asked for memory nor any delay can be told".to_owned()
+        }
         Gap::Return => {
             "the return was not seen: what happened after the last moment told here is not known".to_owned()
         }
@@ -66,14 +72,26 @@ fn gap_words(gap: Gap, explanation: &Explanation<'_>) -> String {
             words::count(number, "candidate"),
             if number == 1 { "is" } else { "are" }
         ),
-        Gap::ScorerSilent => "the probe on the scorer never fired: the points of the candidates are not known, \
+        Gap::ScorerSilent => {
+            "the probe on the scorer never fired: the points of the candidates are not known, \
                               and so neither margin nor the effect of any oom_score_adj"
-            .to_owned(),
+                .to_owned()
+        }
         Gap::Points(number) => format!("the points of {}", words::count(number, "candidate")),
-        Gap::Formula => "how this kernel makes points: they are not taken apart into memory and oom_score_adj".to_owned(),
-        Gap::ApproximateParts => "the exact parts of the memory (marked ~): the counters of this kernel can only be \
-                                  read approximately from outside; the points and the column \"memory\" are exact"
-            .to_owned(),
+        Gap::Formula => {
+            "how this kernel makes points: they are not taken apart into memory and oom_score_adj".to_owned()
+        }
+        Gap::ApproximateParts => {
+            let mut explained =
+                explanation.episode.candidates.iter().filter_map(|candidate| candidate.explained);
+            let cause =
+                explained.find(|explained| explained.difference != 0).and_then(|explained| explained.cause);
+            let because = cause.map_or("", choice::because);
+            format!(
+                "the exact parts of the memory (~): they do not add up to what the kernel counted{because}. The points and \
+                 the column \"memory\" are exact"
+            )
+        }
         Gap::Limits => "usage and limits of the cgroup: they were not captured".to_owned(),
         Gap::NoComparison => "who else could have been chosen: nobody was compared".to_owned(),
         Gap::MachineMemory => "how much memory was free: it was not captured".to_owned(),
@@ -82,9 +100,7 @@ fn gap_words(gap: Gap, explanation: &Explanation<'_>) -> String {
             words::count(number, "victim"),
             if number == 1 { "was" } else { "were" }
         ),
-        Gap::AdjChanges => {
-            "who set these values of oom_score_adj, and when: it was not watched".to_owned()
-        }
+        Gap::AdjChanges => "who set these values of oom_score_adj, and when: it was not watched".to_owned(),
         Gap::Records | Gap::Reads => {
             format!("what was lost: {}", words::losses(&explanation.episode.lost))
         }

@@ -1,13 +1,10 @@
-//! What led there and what followed: settings, adjustments, what happened when.
+//! What led there: settings, adjustments.
 
 use crate::explain::Explanation;
-use crate::explain::timeline::{Event, Moment};
 
 use super::super::page::Page;
-use super::super::words;
+use super::super::{Context, owner, words};
 
-/// Moments of victims that are shown; a cgroup of thousands can be killed as a group.
-const MAX_VICTIMS: usize = 8;
 /// Changes of adjustments that are shown, the latest.
 const MAX_CHANGES: usize = 12;
 
@@ -48,7 +45,7 @@ pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
             "settings",
             &format!(
                 "panic_on_oom 0, oom_kill_allocating_task 0, oom_dump_tasks 1 ({when}): the kernel kills instead of \
-                 panicking, compares all whoever asks, and puts the table of tasks into its log"
+                 panicking, compares all processes, whoever asks, and puts the table of tasks into its log"
             ),
         );
         return;
@@ -60,127 +57,18 @@ pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
 }
 
 /// Who was adjusted before.
-pub(super) fn adjusted(explanation: &Explanation<'_>, page: &mut Page) {
+pub(super) fn adjusted(explanation: &Explanation<'_>, context: &Context<'_>, page: &mut Page) {
     let changes = &explanation.adj_changes;
     let skipped = changes.len().saturating_sub(MAX_CHANGES);
     if skipped > 0 {
         page.labelled("adjusted", &format!("{} before these", words::count(skipped as u64, "change")));
     }
+    let episode = explanation.episode;
     for (i, change) in changes.iter().skip(skipped).enumerate() {
-        let by = match (&change.by_comm, change.by_pid) {
-            (Some(comm), Some(pid)) => format!(" by {comm}[{pid}]"),
-            (None, Some(pid)) => format!(" by pid {pid}"),
-            (Some(comm), None) => format!(" by {comm}"),
-            (None, None) => String::new(),
-        };
-        let before =
-            explanation.episode.opened_ns.map(|opened| match opened.checked_sub(change.at.boot_ns) {
-                Some(ns) => format!(", {} before", words::duration(ns)),
-                None => ", while it was going on".to_owned(),
-            });
-        let text = format!(
-            "oom_score_adj of {}[{}] was set to {}{by}{}",
-            change.comm,
-            change.tid,
-            change.oom_score_adj,
-            before.unwrap_or_default()
-        );
-        page.labelled(if i == 0 && skipped == 0 { "adjusted" } else { "" }, &text);
+        let tasks = episode.candidates.iter().map(|candidate| &candidate.task);
+        let mut tasks = tasks.chain(episode.victims.iter().map(|victim| &victim.task));
+        let task = tasks.find(|task| task.pid == change.tid || task.tid == change.tid);
+        let label = if i == 0 && skipped == 0 { "adjusted" } else { "" };
+        page.labelled(label, &owner::change(context, change, task));
     }
-}
-
-/// What happened when, a line each.
-pub(super) fn timeline(explanation: &Explanation<'_>, page: &mut Page) {
-    let shown: Vec<&Moment> = explanation.timeline.iter().filter(|moment| shown(moment.event)).collect();
-    let hidden = explanation.episode.victims.len().saturating_sub(MAX_VICTIMS);
-    let delays: Vec<String> =
-        shown.iter().map(|moment| moment.delay_ns.map_or_else(|| "?".to_owned(), words::duration)).collect();
-    let column = delays.iter().map(|delay| delay.chars().count()).max().unwrap_or(0);
-    for (i, (moment, delay)) in shown.iter().zip(&delays).enumerate() {
-        let text = format!("{delay:>column$}  {}", event(explanation, moment.event));
-        page.labelled_hanging(if i == 0 { "timeline" } else { "" }, &text, column + 2);
-    }
-    if hidden > 0 {
-        page.labelled("", &format!("… and {}", words::count(hidden as u64, "more victim")));
-    }
-}
-
-fn shown(event: Event) -> bool {
-    match event {
-        Event::Signalled { victim }
-        | Event::Marked { victim }
-        | Event::ReaperStarted { victim }
-        | Event::ReaperFinished { victim, .. }
-        | Event::Exited { victim }
-        | Event::Released { victim } => victim < MAX_VICTIMS,
-        Event::Entered | Event::FirstCandidate | Event::Chosen | Event::Returned | Event::Folded { .. } => {
-            true
-        }
-    }
-}
-
-fn event(explanation: &Explanation<'_>, event: Event) -> String {
-    let episode = explanation.episode;
-    let who = |victim: usize| {
-        episode.victims.get(victim).map_or_else(|| "?".to_owned(), |victim| words::task(&victim.task))
-    };
-    match event {
-        Event::Entered => match &episode.trigger {
-            Some(trigger) => format!("{} enters out_of_memory()", words::task(trigger)),
-            None => "out_of_memory() is entered".to_owned(),
-        },
-        Event::FirstCandidate => "the first candidate has been looked at".to_owned(),
-        Event::Chosen => {
-            let chosen = explanation.chosen.map(|chosen| words::task(&chosen.task));
-            let chosen = chosen.or_else(|| (!episode.victims.is_empty()).then(|| who(0)));
-            let chosen = chosen.unwrap_or_else(|| "somebody".to_owned());
-            match episode.evaluated {
-                Some(number @ 1..) if episode.scan_ns.is_some() => format!(
-                    "the last of {} has been looked at, {chosen} is chosen",
-                    words::counted(number.into(), "candidate", "candidates")
-                ),
-                _ => format!("{chosen} is chosen"),
-            }
-        }
-        Event::Signalled { victim } => format!("{} is sent SIGKILL", who(victim)),
-        Event::Marked { victim } => format!("{} is marked: it may use the memory reserves", who(victim)),
-        Event::Returned => "out_of_memory() returns".to_owned(),
-        Event::Folded { span_ns } => folded(explanation, span_ns),
-        Event::ReaperStarted { victim } => format!("the reaper begins with the memory of {}", who(victim)),
-        Event::ReaperFinished { victim, freed_pages } => match freed_pages {
-            Some(pages) => format!(
-                "the reaper has taken back {} of {}",
-                words::size(explanation.session.bytes(pages)),
-                who(victim)
-            ),
-            None => format!("the reaper is done with {}", who(victim)),
-        },
-        Event::Exited { victim } => format!("{} is gone", who(victim)),
-        Event::Released { victim } => format!("the memory of {} is back", who(victim)),
-    }
-}
-
-/// `12 more scans, over 11 ms, are aborted: gunicorn[48121] is still dying`
-fn folded(explanation: &Explanation<'_>, span_ns: u64) -> String {
-    let episode = explanation.episode;
-    let folded = episode.folded;
-    let dying = match episode.victims.as_slice() {
-        [victim] => format!("{} is still dying", words::task(&victim.task)),
-        _ => "the victims are still dying".to_owned(),
-    };
-    let mut parts = Vec::new();
-    if folded.aborted_scans > 0 {
-        let are = if folded.aborted_scans == 1 { "is" } else { "are" };
-        let scans = words::count(folded.aborted_scans.into(), "more scan");
-        parts.push(format!("{scans} {are} aborted because {dying}"));
-    }
-    if folded.already_exiting > 0 {
-        let passes = words::counted(folded.already_exiting.into(), "more pass", "more passes");
-        parts.push(format!("{passes} by a victim that is dying already"));
-    }
-    if folded.repeats > 0 {
-        let repeats = words::count(folded.repeats.into(), "repeat");
-        parts.push(format!("{repeats} of the same search with the same result"));
-    }
-    format!("over {}: {}", words::duration(span_ns), parts.join(", "))
 }
