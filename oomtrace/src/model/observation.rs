@@ -212,7 +212,7 @@ pub struct MemcgLevel {
     /// `memory.low`, pages.
     #[n(11)]
     pub low_pages: Option<u64>,
-    /// `memory_events[MEMCG_OOM_KILL]` on entry: kills that `memory.events` counts here and below.
+    /// `memory_events[MEMCG_OOM_KILL]` on entry: kills that `memory.events` counts here and below; cgroup v1: here only.
     #[n(12)]
     pub oom_kills: Option<u64>,
     /// `memory.oom.group`.

@@ -148,6 +148,18 @@ impl Cgroup {
         }
     }
 
+    /// Waits until its limit has been met that often without anything left to reclaim; version 2 only.
+    pub fn await_ooms(&self, count: u64, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        while counters::read(&self.directory().join("memory.events"), "oom")? < count {
+            if Instant::now() >= deadline {
+                bail!("fewer than {count} OOMs of cgroup {} within {patience:?}", self.path);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// Process ids in it.
     pub fn members(&self) -> Result<Vec<i32>> {
         let list = self.read("cgroup.procs")?;

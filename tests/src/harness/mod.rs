@@ -5,6 +5,7 @@ pub mod call_path;
 pub mod cgroup;
 pub mod compare;
 pub mod evidence;
+pub mod explain;
 pub mod held;
 pub mod line_reader;
 pub mod process;

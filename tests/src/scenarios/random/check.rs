@@ -6,9 +6,10 @@
 use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use crate::harness::compare::{self, Basis};
-use crate::harness::view::{Candidate, Episode};
+use crate::harness::view::{Candidate, Episode, need};
 use crate::harness::watch::Lines;
 use crate::oracle::report::{Report, Reports};
 use crate::scenarios::play::spec::{Spec, Trigger};
@@ -37,6 +38,7 @@ pub(super) struct Tally {
     bound: i64,
     named_by_recomputed: usize,
     within_residual: usize,
+    explained: usize,
 }
 
 /// Compares all kills of a case.
@@ -149,11 +151,23 @@ fn last_of_highest(scored: impl Iterator<Item = (i32, i64)>) -> Option<i32> {
 }
 
 impl Tally {
+    /// Takes what explain says of a kill: the choice made again names the victim.
+    pub(super) fn explained(&mut self, episode: &Episode, said: &Value) -> Result<()> {
+        let check = need(said, "check")?;
+        let chosen = need(said, "chosen")?["pid"].as_i64();
+        let victim = episode.victims.first().map(|victim| i64::from(victim.task.pid));
+        ensure!(chosen == victim, "explain has {chosen:?} as the chosen one, and the victim is {victim:?}");
+        ensure!(check["same"] == true, "the choice made again: {check}, and the victim is {victim:?}");
+        self.explained += 1;
+        Ok(())
+    }
+
     /// Checks what only the whole run shows.
     pub(super) fn verdict(&self, cases: usize, lines: &Lines) -> Result<()> {
         ensure!(self.cases == cases, "{} of {cases} cases were compared", self.cases);
         let killed = lines.episodes.iter().filter(|episode| episode.outcome == "killed").count();
         ensure!(killed == self.kills, "{killed} episodes with a kill, and {} were compared", self.kills);
+        ensure!(self.explained == killed, "explain names {} of {killed} victims", self.explained);
         ensure!(
             self.bound > 0 || self.named_by_recomputed == self.kills,
             "recomputed points name {} of {} victims",
@@ -170,7 +184,8 @@ impl fmt::Display for Tally {
             f,
             "{} cases ({} limits lowered, {} outgrown, {} by sysrq, {} of the whole machine; {} with swapped pages), {} kills ({} \
              without a report, {} between equals); {} candidates scored, {} not killable; recomputed points: {} exact, {} with a residual \
-             (largest {} pages, bound {}); victims named by recomputed points: {}, not named because of residuals: {}",
+             (largest {} pages, bound {}); victims named by explain: {}, by recomputed parts alone: {}, \
+             not by those because of residuals: {}",
             self.cases,
             self.lowered,
             self.grown,
@@ -186,6 +201,7 @@ impl fmt::Display for Tally {
             self.residuals,
             self.largest_residual,
             self.bound,
+            self.explained,
             self.named_by_recomputed,
             self.within_residual
         )

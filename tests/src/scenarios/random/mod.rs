@@ -4,6 +4,8 @@
 //! - [`generate`]: from a seed to a case ([`super::play`] makes it real);
 //! - [`check`]: every kill of it against the kernel's report, and the count of what was compared.
 //!
+//! Afterwards `oomtrace explain` makes each choice again from the recording, and has to name the victim too.
+//!
 //! One watch runs over all cases of a flavour. `guest test --group seeded --filter random --seed N` runs one again; a failure prints
 //! its seed and what it consisted of.
 
@@ -16,6 +18,8 @@ use self::check::Tally;
 use super::play::pace::Pace;
 use super::play::spec::Spec;
 use super::play::stage::{Machine, Play};
+use super::replay_identical::Scratch;
+use crate::harness::explain::explain;
 use crate::harness::stage::{Flavour, Stage};
 use crate::harness::watch::{Mark, Watch};
 use crate::oracle::kmsg::KernelLog;
@@ -35,7 +39,8 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
             (0..CASES).filter(|case| case % 2 == flavour).map(|case| first_seed(&machine) + case).collect()
         }
     };
-    let watch = stage.watch(&[])?;
+    let file = Scratch::new("random.oomtrace")?;
+    let watch = stage.watch(&["-o", file.text()?])?;
     let mut mark = Mark::default();
     let mut pace = Pace::default();
     let mut tally = Tally::default();
@@ -51,11 +56,17 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
             }
         }
     }
+    let lines = watch.end_json(0)?;
+    if failures.is_empty() {
+        for episode in lines.episodes.iter().filter(|episode| episode.outcome == "killed") {
+            let said = explain(stage, file.text()?, episode.id, &[])?;
+            tally.explained(episode, &said)?;
+        }
+    }
     println!("  {}: {tally}", stage.flavour());
     if !failures.is_empty() {
         bail!("{} cases failed\n{}", failures.len(), failures.join("\n"));
     }
-    let lines = watch.end_json(0)?;
     lines.lossless()?;
     tally.verdict(seeds.len(), &lines)
 }

@@ -1,7 +1,9 @@
 //! From a seed to a case whose choice is clear before and after the change.
 //!
 //! Two runs of the same case differ by some pages. Cases are drawn again until those with the most points are further apart than
-//! that, by sizes and adjustments alone: who they are, and whether the change makes a difference, is not looked at.
+//! that, by sizes and adjustments alone; whether the change makes a difference is not looked at.
+
+use std::ops::RangeInclusive;
 
 use fastrand::Rng;
 
@@ -36,7 +38,10 @@ fn draw(seed: u64, kind: Kind, rng: &mut Rng) -> Case {
     let sysrq = matches!(kind, Kind::SysrqAdj | Kind::SysrqKill);
     let outer = Node { parent: None, roomy_limit_kb: Some(700 * 1024) };
     let inner = Node { parent: Some(0), roomy_limit_kb: None };
-    let mut members: Vec<Member> = (0..rng.usize(3..9)).map(|_| member(rng)).collect();
+    // Where sizes are what changes, adjustments must not decide everything.
+    let about_sizes = matches!(kind, Kind::Raise | Kind::RaiseAsFar | Kind::Lower);
+    let adjs = if about_sizes { -150..=150 } else { -1000..=1000 };
+    let mut members: Vec<Member> = (0..rng.usize(3..9)).map(|_| member(rng, adjs.clone())).collect();
     let needed: u64 = members.iter().map(|member| used_kb(member) + CHARGED_KB).sum();
     let limit_kb = needed + rng.u64(16..48) * 1024;
     let growing = rng.usize(0..members.len());
@@ -44,33 +49,35 @@ fn draw(seed: u64, kind: Kind, rng: &mut Rng) -> Case {
     if !sysrq {
         members[growing].grow_kb = Some(4 * limit_kb);
     }
-    let others: Vec<usize> = (0..members.len()).filter(|&at| at != growing).collect();
-    let other = others[rng.usize(0..others.len())];
+    let trigger = if sysrq { Trigger::Sysrq } else { Trigger::Meet { limit_kb } };
+    let spec = Spec { seed, nodes: vec![outer, inner], members, trigger, swap: None, huge_pages: false };
+    // Mostly the one with the most points is changed: a change of others makes no difference more often than not.
+    let first = points(&spec).last().map_or(growing, |first| first.1);
+    let anyone = rng.usize(0..spec.members.len());
+    let member = if rng.u8(0..4) > 0 { first } else { anyone };
+    // Without the growing one there would be no second run.
+    let other = if member == growing { (growing + 1) % spec.members.len() } else { member };
     let change = match kind {
         Kind::Adj | Kind::SysrqAdj => {
-            let member = rng.usize(0..members.len());
-            Change::Adj {
-                member,
-                adj: if member == growing { rng.i32(-999..=1000) } else { rng.i32(-1000..=1000) },
-            }
+            let least = if member == growing { -999 } else { -1000 };
+            Change::Adj { member, adj: rng.i32(least..=1000) }
         }
-        Kind::Kill | Kind::KillAsFar | Kind::SysrqKill => Change::Kill { member: other },
+        Kind::Kill | Kind::KillAsFar => Change::Kill { member: other },
+        Kind::SysrqKill => Change::Kill { member },
         Kind::Raise | Kind::RaiseAsFar => Change::Limit { kb: limit_kb + rng.u64(8..64) * 1024 },
         Kind::Lower => Change::Limit { kb: limit_kb - rng.u64(4..12) * 1024 },
     };
     let goes = if matches!(kind, Kind::KillAsFar | Kind::RaiseAsFar) { Goes::AsFar } else { Goes::On };
-    let trigger = if sysrq { Trigger::Sysrq } else { Trigger::Meet { limit_kb } };
-    let spec = Spec { seed, nodes: vec![outer, inner], members, trigger, swap: None, huge_pages: false };
     Case { spec, change, goes }
 }
 
-fn member(rng: &mut Rng) -> Member {
+fn member(rng: &mut Rng, adjs: RangeInclusive<i32>) -> Member {
     Member {
         node: 1,
         adj: match rng.u8(0..8) {
             0 => -1000,
             1..4 => rng.i32(-100..=100),
-            _ => rng.i32(-1000..=1000),
+            _ => rng.i32(adjs),
         },
         anon_kb: rng.u64(1..9) * 1024,
         shmem_kb: if rng.u8(0..4) == 0 { rng.u64(1..3) * 1024 } else { 0 },
@@ -90,29 +97,40 @@ fn used_kb(member: &Member) -> u64 {
 
 /// Whether the first two are far enough apart to be the first two in every run.
 fn is_clear(spec: &Spec) -> bool {
-    let (totalpages, wide) = match spec.trigger {
-        Trigger::Meet { limit_kb } => (limit_kb / 4, false),
-        _ => (MACHINE_PAGES, true),
-    };
-    let scale = i64::try_from(totalpages / 1000).unwrap_or(i64::MAX);
-    let present = || spec.members.iter().filter(|member| !member.absent);
-    let pages = |member: &Member| i64::try_from(used_kb(member) / 4).unwrap_or(i64::MAX) + BASE_PAGES;
-    let others: i64 = present().filter(|member| member.grow_kb.is_none()).map(pages).sum();
-    let mut points: Vec<(i64, bool)> = present()
-        .filter(|member| member.adj > -1000)
-        .map(|member| {
-            let grows = member.grow_kb.is_some();
-            let memory =
-                if grows { i64::try_from(totalpages).unwrap_or(i64::MAX) - others } else { pages(member) };
-            (memory + i64::from(member.adj) * scale, grows || wide)
-        })
-        .collect();
-    points.sort_unstable();
+    let wide = spec.trigger == Trigger::Sysrq;
+    let points = points(spec);
+    let grows = |at: usize| spec.members.get(at).is_some_and(|member| member.grow_kb.is_some());
     match points.as_slice() {
-        [.., second, first] => first.0 - second.0 > if first.1 || second.1 { WIDE_GAP } else { GAP },
+        [.., second, first] => {
+            let gap = if wide || grows(first.1) || grows(second.1) { WIDE_GAP } else { GAP };
+            first.0 - second.0 > gap
+        }
         // Alone, or nobody at all: the latter is no case.
         points => !points.is_empty(),
     }
+}
+
+/// About how many points each has who may be killed, with its place; the most last.
+fn points(spec: &Spec) -> Vec<(i64, usize)> {
+    let totalpages = match spec.trigger {
+        Trigger::Meet { limit_kb } => limit_kb / 4,
+        _ => MACHINE_PAGES,
+    };
+    let scale = i64::try_from(totalpages / 1000).unwrap_or(i64::MAX);
+    let present = || spec.members.iter().enumerate().filter(|(_, member)| !member.absent);
+    let pages = |member: &Member| i64::try_from(used_kb(member) / 4).unwrap_or(i64::MAX) + BASE_PAGES;
+    let others: i64 =
+        present().filter(|(_, member)| member.grow_kb.is_none()).map(|(_, member)| pages(member)).sum();
+    let mut points: Vec<(i64, usize)> = present()
+        .filter(|(_, member)| member.adj > -1000)
+        .map(|(at, member)| {
+            let grown = i64::try_from(totalpages).unwrap_or(i64::MAX) - others;
+            let memory = if member.grow_kb.is_some() { grown } else { pages(member) };
+            (memory + i64::from(member.adj) * scale, at)
+        })
+        .collect();
+    points.sort_unstable();
+    points
 }
 
 #[cfg(test)]

@@ -25,13 +25,11 @@ use super::play::spec::{Spec, Trigger, comm};
 use super::play::stage::{Machine, Play};
 use super::replay_identical::Scratch;
 use crate::harness::PATIENCE;
-use crate::harness::process::Launch;
-use crate::harness::stage::{Flavour, OOMTRACE, Stage};
+use crate::harness::stage::{Flavour, Stage};
 use crate::harness::watch::{Mark, Watch};
 use crate::oracle::formula;
 use crate::oracle::kmsg::KernelLog;
 use crate::oracle::report::Reports;
-use crate::skip;
 
 /// Pages by which the same process of two runs may differ; a third of the least that decides.
 const NOISE: i64 = 256;
@@ -69,10 +67,6 @@ struct Tally {
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
     let machine = Machine::look()?;
-    let help = stage.follow(Launch::of(OOMTRACE).args(&["help", "explain"]))?.wait()?;
-    if help.code != Some(0) {
-        skip!("this oomtrace has no explain");
-    }
     let flavour = usize::from(stage.flavour() == Flavour::Kprobe);
     let first_seed = u64::from(machine.release.0) * 100_000 + u64::from(machine.release.1) * 1000;
     let cases: Vec<Case> = (0..KINDS.len())

@@ -1,10 +1,10 @@
 //! What `oomtrace explain --what-if --json` says.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::harness::process::Launch;
-use crate::harness::stage::{OOMTRACE, Stage};
+use crate::harness::explain::explain;
+use crate::harness::stage::Stage;
 use crate::harness::view::need;
 
 /// The words about one change.
@@ -23,27 +23,8 @@ pub(super) struct Prediction {
 impl Prediction {
     /// Asks about episode `id` of the recording in `file`.
     pub(super) fn ask(stage: &Stage, file: &str, id: u64, change: &str) -> Result<Self> {
-        let id = id.to_string();
-        let launch = Launch::of(OOMTRACE).args(&["explain", file, &id, "--json", "--what-if", change]);
-        let finished = stage.follow(launch)?.wait()?;
-        ensure!(
-            finished.code == Some(0),
-            "explain --what-if {change} of episode {id} ended with {:?}: {}",
-            finished.code,
-            finished.stderr.trim()
-        );
-        let mut found = Vec::new();
-        for line in finished.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let json: Value = serde_json::from_slice(line)
-                .with_context(|| format!("explain said what is no JSON: {}", line.escape_ascii()))?;
-            if json["type"] == "explain" {
-                found.push(json);
-            }
-        }
-        let [json] = found.as_slice() else {
-            bail!("explain said {} objects about one episode", found.len())
-        };
-        let what_if = need(json, "what_if")?;
+        let json = explain(stage, file, id, &["--what-if", change])?;
+        let what_if = need(&json, "what_if")?;
         Ok(Self {
             result: need(what_if, "result")?.as_str().context("result is no string")?.to_owned(),
             victim: pid(need(what_if, "victim")?)?,

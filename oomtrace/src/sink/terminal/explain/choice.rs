@@ -134,10 +134,13 @@ fn by_points(explanation: &Explanation<'_>) -> String {
         ),
     };
     match episode.outcome {
-        Outcome::AlreadyExiting => format!(
-            "{text}. It was dying already, so the kernel only marked it, to let it use the memory reserves, and \
+        Outcome::AlreadyExiting if episode.victims.iter().any(|victim| victim.marked_ns.is_some()) => {
+            format!(
+                "{text}. It was dying already, so the kernel only marked it, to let it use the memory reserves, and \
              waited"
-        ),
+            )
+        }
+        Outcome::AlreadyExiting => format!("{text}. It was dying already, so the kernel only waited"),
         Outcome::Incomplete => format!("{text}. What came of it was not seen"),
         _ => text,
     }
@@ -167,7 +170,10 @@ fn group(explanation: &Explanation<'_>, room: usize) -> Option<String> {
         return None;
     }
     let with = episode.victims.iter().filter(|victim| victim.why == VictimWhy::Group).count();
-    let killed = words::grouped(i128::try_from(with).unwrap_or(i128::MAX));
+    let killed = match with {
+        0 => "nobody else".to_owned(),
+        number => words::grouped(i128::try_from(number).unwrap_or(i128::MAX)),
+    };
     Some(match &episode.oom_group {
         Some(path) => format!(
             "1 chosen, {killed} killed with it because memory.oom.group is set on {}",

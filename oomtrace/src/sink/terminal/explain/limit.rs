@@ -134,6 +134,8 @@ fn machine(explanation: &Explanation<'_>, machine: &Machine) -> Vec<String> {
     texts.extend(machine.free_pages.and_then(|free| fragmented(explanation.episode, free)));
     let configured = explanation.session.swap_bytes;
     match (machine.swap_free_pages, machine.swap_total_pages) {
+        // What the RAM was used for says it.
+        (_, Some(0)) if machine.anon_pages.is_some() => {}
         (_, Some(0)) => texts.push(NO_SWAP.to_owned()),
         (None, None) if configured == Some(0) => texts.push(NO_SWAP.to_owned()),
         (Some(free), Some(total)) if free <= total / 100 => {
@@ -157,7 +159,12 @@ fn used_for(explanation: &Explanation<'_>, machine: &Machine) -> Option<String> 
     let ram = explanation.session.ram_bytes?.checked_div(u64::from(explanation.session.page_size))?;
     let half = ram / 2;
     Some(if anon > half {
-        format!("most of the RAM was anonymous memory ({}): only swap or a kill can free that", size(anon))
+        let how = if machine.swap_total_pages == Some(0) {
+            "without swap only a kill"
+        } else {
+            "only swap or a kill"
+        };
+        format!("most of the RAM was anonymous memory ({}): {how} can free that", size(anon))
     } else if file > half {
         format!("most of the RAM was file pages ({}), which could not be given back all the same", size(file))
     } else if anon.saturating_add(file) > half {
