@@ -479,9 +479,14 @@ fn make_corpus() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::create_dir_all(root.join("tests/corpus")).expect("it can be made");
     for (name, observations) in made_up::scenarios() {
-        let path = root.join(format!("tests/corpus/v1.0-{name}.oomtrace"));
-        if !path.exists() {
-            fs::write(path, file_of(&observations)).expect("it can be written");
+        let file = file_of(&observations);
+        let [major, minor] = [8, 10].map(|at| u16::from_le_bytes([file[at], file[at + 1]]));
+        // A scenario that is there in an earlier version's files stays as it was.
+        let mut of_any_version =
+            (0..=minor).map(|minor| root.join(format!("tests/corpus/v{major}.{minor}-{name}.oomtrace")));
+        if !of_any_version.clone().any(|path| path.exists()) {
+            let path = of_any_version.next_back().expect("there is at least that of this version");
+            fs::write(path, file).expect("it can be written");
         }
     }
 }

@@ -584,3 +584,35 @@ fn a_pass_that_never_returns_does_not_hold_a_kill_back_for_ever() {
     let finished = assembler.push(&Observation::Clock(Clock { boot_ns: deadline }));
     assert_eq!(finished.iter().map(|episode| episode.id).collect::<Vec<_>>(), [1]);
 }
+
+#[test]
+fn points_are_recomputed_by_the_captured_kernels_own_formula() {
+    // Scored by the formula of today: 131 pages a step. One of them is root's.
+    let candidates = || {
+        let mut root = scored(task(70, "root", 0, CONTAINER), memory(20_000, 0), HALF_GIB);
+        root.task.uid = Some(0);
+        vec![root, scored(task(71, "other", 100, CONTAINER), memory(30_000, 0), HALF_GIB)]
+    };
+    let explained = |release: Option<&str>| {
+        let tasks = candidates();
+        let pass = Pass::memcg(1, 10, tasks[1].task.clone(), HALF_GIB).scan(tasks.clone()).choose(&tasks[1]);
+        let info = SessionInfo { kernel_release: release.map(str::to_owned), cpus: Some(2), ..info() };
+        let episodes = assemble(&info, &pass.close(Chosen::Task, true).observations);
+        [70, 71].map(|pid| {
+            let of = |it: &&RankedCandidate| it.task.pid == pid;
+            let found = episodes[0].candidates.iter().find(of).expect("it was scanned").explained;
+            found.map(|it| (it.difference, it.cause))
+        })
+    };
+    for release in ["6.12.117", "4.19.0"] {
+        assert_eq!(explained(Some(release)), [Some((0, None)); 2], "{release}");
+    }
+    // The kernel that gave these points had no bonus, which is what is said of the difference.
+    assert_eq!(explained(Some("3.7.0")), [Some((30 * 131, Some(Cause::RootBonus))), Some((0, None))]);
+    let bonus = memory(20_000, 0).pgtables_bytes.map(|bytes| (20_000 + bytes / 4096) * 3 / 100);
+    let bonus = bonus.and_then(|bonus| i64::try_from(bonus).ok()).expect("page tables are made up");
+    assert_eq!(explained(Some("4.4.0")), [Some((bonus, Some(Cause::RootBonus))), Some((0, None))]);
+    for release in [Some("2.6.27"), Some("rolling"), None] {
+        assert_eq!(explained(release), [None; 2], "{release:?}");
+    }
+}

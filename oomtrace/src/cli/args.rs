@@ -189,9 +189,9 @@ pub struct RankArgs {
 }
 
 const RANK_LIMITS: &str = "\
-The score is computed from /proc/PID/status and oom_score_adj, by the formula of the running kernel. /proc does not
-tell that a process is between vfork and exec, that its memory was reaped already, that its cpuset or memory policy
-does not overlap, or that it is in swapoff: the kernel passes over the first three, and takes the last before all others.";
+The score is computed from /proc/PID/status and oom_score_adj, by the formula of the running kernel. /proc does not tell that \
+a process is between vfork and exec, that its memory was reaped already, that its cpuset or memory policy does not overlap, or \
+that it is in swapoff: the kernel passes over the first three, and takes the last before all others.";
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]

@@ -28,7 +28,9 @@ pub(super) fn run(args: &RankArgs) -> anyhow::Result<Exit> {
     let redraw = args.watch && !args.display.json && io::stdout().is_terminal();
     let mut first = true;
     loop {
-        let report = report(&root, page_size, args)?;
+        let report = report(&root, page_size, args);
+        // A memcg that was there and is gone was no mistake of the one who named it.
+        let report = if first { report? } else { report.map_err(|error| anyhow::anyhow!("{error:#}"))? };
         // One write: a screen that is cleared and filled in steps flickers.
         let mut text = Vec::new();
         if redraw {

@@ -50,6 +50,11 @@ fn frames(addresses: &[u64], symbols: &Symbols) -> (Vec<Frame>, bool) {
     if let Some(last) = frames.iter().rposition(is_it) {
         frames.drain(..=last);
     }
+    // Code of BPF is in no table; nothing else that comes before a known function is in none. Kernels differ in whether the
+    // hooked function itself is on the path of an fentry program.
+    if let Some(first) = frames.iter().position(|frame| frame.function.is_some()) {
+        frames.drain(..first);
+    }
     let cut = frames.len() > FRAMES;
     frames.truncate(FRAMES);
     (frames, cut)

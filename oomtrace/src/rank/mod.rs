@@ -36,6 +36,9 @@ pub struct Process {
     pub cgroup: Option<Name>,
     /// Memory; `None` without an mm.
     pub memory: Option<Memory>,
+    /// RSS by the counters that the scorer reads from 6.2 to 6.19, pages: `memory` may have their exact sums, which it does not
+    /// use. `None` when not known.
+    pub rss_pages: Option<u64>,
     /// The init process.
     pub init: bool,
     /// A kernel thread.
@@ -186,7 +189,15 @@ fn evaluate(kernel: &Kernel, process: &Process, totalpages: u64) -> (Verdict, Sc
 }
 
 fn score(kernel: &Kernel, process: &Process, totalpages: u64) -> Option<Scored> {
-    let (memory, oom_score_adj) = (process.memory?, process.oom_score_adj?);
+    let (mut memory, oom_score_adj) = (process.memory?, process.oom_score_adj?);
+    if let Some(rss) = process.rss_pages
+        && kernel.release.has_percpu_counters()
+        && !kernel.release.sums_exactly()
+    {
+        memory.rss_anon_pages = Some(rss);
+        memory.rss_file_pages = Some(0);
+        memory.rss_shmem_pages = Some(0);
+    }
     kernel.score(&Subject { memory, oom_score_adj, sys_admin: process.sys_admin }, totalpages)
 }
 

@@ -28,6 +28,7 @@ fn process(pid: i32, pages: u64, adj: i16) -> Process {
         oom_score_adj: Some(adj),
         cgroup: None,
         memory: Some(memory),
+        rss_pages: None,
         init: false,
         kthread: false,
         exiting: false,
@@ -111,6 +112,18 @@ fn capabilities_count_where_they_did() {
     let other = process(20, 9800, 0);
     assert_eq!(ranked("4.4.0", &[root.clone(), other.clone()])[0].0, 20);
     assert_eq!(ranked("6.1.0", &[root, other])[0].0, 10);
+}
+
+#[test]
+fn the_scorers_own_counters_are_taken_where_they_are_told() {
+    let with = |rss_pages| Process { rss_pages, ..process(10, 500, 0) };
+    let points = |release, rss| rank(&kernel(release), None, TOTAL, &[with(rss)]).candidates[0].points();
+    for release in ["6.2.0", "6.12.0", "6.19.0"] {
+        assert_eq!((points(release, Some(470)), points(release, None)), (Some(470), Some(500)), "{release}");
+    }
+    for release in ["6.1.0", "7.0.0"] {
+        assert_eq!(points(release, Some(470)), Some(500), "{release}");
+    }
 }
 
 fn verified(release: &str, processes: &[Process]) -> Verification {

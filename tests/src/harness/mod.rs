@@ -1,8 +1,10 @@
 //! What scenarios are made with: cgroups, processes, a running oomtrace, and the runner that counts the verdicts.
 
 pub mod bytes;
+pub mod call_path;
 pub mod cgroup;
 pub mod compare;
+pub mod evidence;
 pub mod explain;
 pub mod held;
 pub mod line_reader;

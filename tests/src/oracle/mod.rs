@@ -4,6 +4,7 @@
 //! of cgroups and `/proc/vmstat` ([`counters`]). [`formula`] repeats the kernel's scoring on the numbers of its report.
 
 pub mod counters;
+pub mod details;
 pub mod formula;
 pub mod kmsg;
 pub mod report;

@@ -11,6 +11,8 @@ use std::fmt;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::details::Details;
+
 /// All reports of a stretch of log.
 #[derive(Debug, Default)]
 pub struct Reports {
@@ -43,6 +45,8 @@ pub struct Report {
     pub group: Option<String>,
     /// "Out of memory and no killable processes".
     pub none_killable: bool,
+    /// What it says beside the choice.
+    pub details: Details,
 }
 
 /// A row of the task table: a process with an mm.
@@ -166,6 +170,10 @@ impl Reports {
             return Ok(());
         }
         let Some(report) = self.reports.last_mut() else { return Ok(()) };
+        // What comes later may look like a part of it.
+        if report.kills.is_empty() && !report.none_killable {
+            report.details.take(message);
+        }
         if message.starts_with(b"CPU: ") && report.trigger_tid.is_none() {
             report.trigger_tid = Some(number_after(&String::from_utf8_lossy(message), "PID: ")?);
         } else if message.starts_with(b"[  pid  ]") {

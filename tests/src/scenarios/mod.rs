@@ -5,6 +5,7 @@ mod adjusted;
 mod allocating_task;
 mod already_exiting;
 mod bad_files;
+mod call_trace;
 mod common;
 pub mod corpus;
 mod demo;
@@ -18,7 +19,9 @@ mod ledger_lossy;
 mod level_counters;
 mod limit_lowered;
 mod measure;
+mod mem_info;
 mod memcg_200;
+mod memcg_stat;
 mod names;
 mod nested_limits;
 mod no_phantoms;
@@ -74,6 +77,9 @@ pub const SCENARIOS: &[Scenario] = &[
     once("oracle_agrees", oracle_agrees::run),
     each("memcg_200", memcg_200::run),
     each("global_200", global_200::run),
+    each("mem_info", mem_info::run),
+    each("memcg_stat", memcg_stat::run),
+    each("call_trace", call_trace::run),
     each("group_kill", group_kill::run),
     each("shared_mm", shared_mm::run),
     each("exited_leader", exited_leader::run),

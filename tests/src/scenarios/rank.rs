@@ -1,6 +1,7 @@
 //! `oomtrace rank` on a quiet machine names the next victim: it is asked, then the OOM is made, by nobody that takes part in it.
 //!
-//! In a memcg it is the harness that lowers the limit, from outside; on the whole machine it is sysrq-f. Processes, sizes and adjustments
+//! In a memcg the harness lowers the limit, from outside, or a process that may not be killed runs into it; on the whole machine it is
+//! sysrq-f. Processes, sizes and adjustments
 //! are drawn from seeds. Before each OOM the kernel's own scores (`--verify`) have to be those computed.
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,7 +18,8 @@ use crate::oracle::kmsg::{KernelLog, Record};
 use super::common::MIB;
 
 /// OOMs of each kind. Over the four kernels that are tested these are more than 50.
-const MEMCG_RUNS: u64 = 7;
+const LOWERED_RUNS: u64 = 7;
+const MET_RUNS: u64 = 4;
 const GLOBAL_RUNS: u64 = 6;
 /// Points by which the first has to lead, pages: counters that are kept in parts make closer ones a matter of chance, in the
 /// kernel itself.
@@ -27,12 +29,15 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     // A limit of version 1 cannot be lowered below what is used.
     if Version::of_guest()? == Version::Two {
         let mut killed = 0;
-        for seed in 0..MEMCG_RUNS {
-            let victim = of_memcg(stage, seed).with_context(|| format!("memcg, seed {seed}"))?;
+        for seed in 0..LOWERED_RUNS {
+            let victim = limit_lowered(stage, seed).with_context(|| format!("limit lowered, seed {seed}"))?;
             killed += u64::from(victim.is_some());
         }
         // That nobody may be killed has to be told as well, now and then.
-        ensure!(killed + 2 >= MEMCG_RUNS, "only {killed} of {MEMCG_RUNS} limits killed anybody");
+        ensure!(killed + 2 >= LOWERED_RUNS, "only {killed} of {LOWERED_RUNS} limits killed anybody");
+    }
+    for seed in 0..MET_RUNS {
+        limit_met(stage, 500 + seed).with_context(|| format!("limit met, seed {seed}"))?;
     }
     for seed in 0..GLOBAL_RUNS {
         global(stage, 1000 + seed).with_context(|| format!("whole machine, seed {seed}"))?;
@@ -46,10 +51,11 @@ struct Part {
     adj: i32,
 }
 
-fn of_memcg(stage: &Stage, seed: u64) -> Result<Option<i64>> {
+/// Lowers the limit from outside, below what is used: `rank` is asked about a limit that is not there yet.
+fn limit_lowered(stage: &Stage, seed: u64) -> Result<Option<i64>> {
     let mut dice = Dice(seed);
     let limit = (4 + dice.below(5)) * MIB;
-    let parts = draw(&mut dice, limit / PAGE_BYTES);
+    let parts = draw(&mut dice, |_| limit);
     let cgroup = Cgroup::new("rank")?;
     // Every other time the processes are further down, in two cgroups.
     let children = match seed % 2 {
@@ -64,11 +70,8 @@ fn of_memcg(stage: &Stage, seed: u64) -> Result<Option<i64>> {
     if cgroup.directory().join("memory.swap.max").exists() {
         cgroup.write("memory.swap.max", "0")?;
     }
-    let path = cgroup.path().to_owned();
-    let ranking = ask(stage, &["--memcg", &path, "--limit", &limit.to_string()])?;
-    ensure!(ranking["scope"] == "memcg" && ranking["memcg"] == path.as_str(), "it is about {ranking}");
-    ensure!(ranking["totalpages"] == limit / PAGE_BYTES, "totalpages {}", ranking["totalpages"]);
-    ensure!(ranking["ranked"] == parts.len(), "{} of {} processes", ranking["ranked"], parts.len());
+    let ranking = ask(stage, &["--memcg", cgroup.path(), "--limit", &limit.to_string()])?;
+    is_of(&ranking, &cgroup, limit, parts.len())?;
 
     let mut log = KernelLog::from_now()?;
     // Returns when the usage is below, or nobody is left to be killed.
@@ -78,13 +81,46 @@ fn of_memcg(stage: &Stage, seed: u64) -> Result<Option<i64>> {
     Ok(victim)
 }
 
+/// Somebody who may not be killed runs into a limit that is there.
+fn limit_met(stage: &Stage, seed: u64) -> Result<()> {
+    let mut dice = Dice(seed);
+    // Room for the programs' own memory, and some for the one that takes it.
+    let limit_of = |parts: &[Part]| parts.iter().map(|part| part.kb * 1024 + MIB).sum::<u64>() + 6 * MIB;
+    let mut parts = draw(&mut dice, limit_of);
+    while parts.iter().all(|part| part.adj == -1000) {
+        parts = draw(&mut dice, limit_of);
+    }
+    let limit = limit_of(&parts);
+    let cgroup = Cgroup::new("rank")?;
+    cgroup.limit(limit)?;
+    let _running = parts.iter().map(|part| start(part, Some(&cgroup))).collect::<Result<Vec<_>>>()?;
+    let (mut trigger, _) =
+        Launch::guest("hog")?.args(&["--wait", "--adj", "-1000"]).inside(&cgroup).start_ready()?;
+    let ranking = ask(stage, &["--memcg", cgroup.path()])?;
+    is_of(&ranking, &cgroup, limit, parts.len() + 1)?;
+
+    let mut log = KernelLog::from_now()?;
+    trigger.go()?;
+    log.wait_for("Killed process", PATIENCE)?;
+    // It would go on until nobody is left.
+    drop(trigger);
+    compare(&ranking, killed(log.records()?)?)
+}
+
+fn is_of(ranking: &Value, cgroup: &Cgroup, limit: u64, processes: usize) -> Result<()> {
+    ensure!(ranking["scope"] == "memcg" && ranking["memcg"] == cgroup.path(), "it is about {ranking}");
+    ensure!(ranking["totalpages"] == limit / PAGE_BYTES, "totalpages {}", ranking["totalpages"]);
+    ensure!(ranking["ranked"] == processes, "{} of {processes} processes", ranking["ranked"]);
+    Ok(())
+}
+
 fn global(stage: &Stage, seed: u64) -> Result<()> {
     let mut dice = Dice(seed);
     let total = counters::total_pages()?;
     // One of these has to be the victim, and not what keeps the guest together.
-    let mut parts = draw(&mut dice, total);
+    let mut parts = draw(&mut dice, |_| total * PAGE_BYTES);
     while parts.iter().all(|part| part.adj < 200) {
-        parts = draw(&mut dice, total);
+        parts = draw(&mut dice, |_| total * PAGE_BYTES);
     }
     let _running = parts.iter().map(|part| start(part, None)).collect::<Result<Vec<_>>>()?;
     let ranking = ask(stage, &[])?;
@@ -140,8 +176,8 @@ fn killed(records: &[Record]) -> Result<Option<i64>> {
     Ok(None)
 }
 
-/// Two to six processes of which one leads clearly.
-fn draw(dice: &mut Dice, totalpages: u64) -> Vec<Part> {
+/// Two to six processes of which one leads clearly, in what `allowed` bytes they have.
+fn draw(dice: &mut Dice, allowed: impl Fn(&[Part]) -> u64) -> Vec<Part> {
     loop {
         let count = 2 + dice.below(5);
         let parts: Vec<Part> = (0..count)
@@ -151,6 +187,7 @@ fn draw(dice: &mut Dice, totalpages: u64) -> Vec<Part> {
                 adj: if dice.below(2) == 0 { 0 } else { i32::try_from(dice.below(2001)).unwrap_or(0) - 1000 },
             })
             .collect();
+        let totalpages = allowed(&parts) / PAGE_BYTES;
         let mut points: Vec<i64> = parts
             .iter()
             .filter(|part| part.adj > -1000)

@@ -73,6 +73,8 @@ fn a_call_path_begins_with_the_caller_of_out_of_memory() {
     // By fentry: the program, its trampoline, and the function, of which only the first bytes have run.
     let fentry = [0xffff_ffff_c000_0100, 0xffff_ffff_c000_0200, BASE + 0x105, charge, fault, 7];
     assert_eq!(names(&fentry, &context), path);
+    // The same on a kernel that leaves the function out.
+    assert_eq!(names(&[0xffff_ffff_c000_0100, 0xffff_ffff_c000_0200, charge, fault, 7], &context), path);
     // By kprobe: where the probe is, first byte or second.
     assert_eq!(names(&[BASE + 0x100, charge, fault, 7], &context), path);
     assert_eq!(names(&[BASE + 0x101, charge, fault, 7], &context), path);

@@ -131,8 +131,9 @@ fn name(frame: &Frame) -> Option<&str> {
 
 /// The few frames that say what was going on.
 fn telling(frames: &[Frame]) -> Vec<&Frame> {
+    // Frames of no known function further in are those of a probe.
     let plumbing = |frame: &&Frame| {
-        name(frame).is_some_and(|name| {
+        name(frame).is_none_or(|name| {
             PLUMBING.contains(&name) || ALLOCATOR.iter().any(|beginning| name.starts_with(beginning))
         })
     };
@@ -245,6 +246,9 @@ mod tests {
         // Names that only begin like one that is known.
         assert_eq!(told("memory_max_write_helper kswapd_run").0, None);
         assert_eq!(short(&Frame::default()), "?");
+        let frames = [vec![Frame::default(); 2], stack("alloc_pages some_driver_alloc")].concat();
+        assert_eq!(telling(&frames).into_iter().map(short).collect::<Vec<_>>(), ["some_driver_alloc"]);
+        assert!(telling(&[Frame::default()]).is_empty());
         let frame = Frame { offset: Some(16), module: Some("zram".into()), ..Frame::default() };
         assert_eq!(whole(&frame), "?+0x10 [zram]");
     }

@@ -39,14 +39,11 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     }
 }
 
-/// Columns that a path needs to say anything.
-const ENOUGH: usize = 24;
-
-/// A path; where there is no room for one the id of the container or pod that the cgroup is.
+/// A path; where there is no room for its last name the id of the container or pod that the cgroup is.
 fn name(path: &Name, room: usize) -> String {
     let text = path.to_string();
-    if text.width() > room && room < ENOUGH {
-        let last = text.rsplit('/').next().unwrap_or_default();
+    let last = text.rsplit('/').next().unwrap_or_default();
+    if text.width() > room && words::with_short_ids(last).width() + "…/".width() > room {
         let Owner { container, pod, .. } = cgroup_path::owner(path);
         if let Some(container) = container.filter(|container| last.contains(container.id)) {
             return words::path(container.short_id(), room);

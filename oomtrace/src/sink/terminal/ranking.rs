@@ -216,6 +216,7 @@ mod tests {
             oom_score_adj: Some(adj),
             cgroup: Some(Name::from("/system.slice/some.service")),
             memory: Some(memory),
+            rss_pages: None,
             init: false,
             kthread: false,
             exiting: false,

@@ -146,7 +146,7 @@ pub(super) fn path(path: &str, room: usize) -> String {
 }
 
 /// Runs of 64 hex digits cut to their first 12.
-fn with_short_ids(path: &str) -> String {
+pub(super) fn with_short_ids(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for piece in path.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
         let end = piece.len()

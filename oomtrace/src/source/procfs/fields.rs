@@ -56,6 +56,8 @@ pub(super) struct Stat {
     pub(super) exiting: bool,
     /// When it was made, in clock ticks since boot.
     pub(super) started: u64,
+    /// RSS, pages: by the shared part of the counters, on kernels where they have parts.
+    pub(super) rss_pages: Option<u64>,
 }
 
 impl Stat {
@@ -72,6 +74,7 @@ impl Stat {
             kthread: flags & PF_KTHREAD != 0,
             exiting: flags & PF_EXITING != 0,
             started: decimal(fields.get(19)?)?,
+            rss_pages: fields.get(21).and_then(|word| decimal(word)),
         })
     }
 }
@@ -138,9 +141,11 @@ mod tests {
 
     #[test]
     fn names_may_hold_what_ends_them() {
-        let stat = b"12 (a) S (b) S 1 12 12 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0\n";
+        let stat = b"12 (a) S (b) S 1 12 12 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 777 0 55\n";
         let stat = Stat::parse(stat).expect("it is one");
-        assert_eq!(stat, Stat { comm: Name::from("a) S (b"), kthread: true, exiting: false, started: 777 });
+        let comm = Name::from("a) S (b");
+        let expected = Stat { comm, kthread: true, exiting: false, started: 777, rss_pages: Some(55) };
+        assert_eq!(stat, expected);
         for bad in [&b""[..], b"12 (a", b"12 a) S", b"12 (a) S 1 2", b")("] {
             assert_eq!(Stat::parse(bad), None);
         }

@@ -21,7 +21,7 @@ pub(super) enum Missing {
     Gone,
     /// Its files may not be read.
     Forbidden,
-    /// A file does not say what it should.
+    /// A file does not say what it should, or cannot be read for another reason.
     Unexpected,
 }
 
@@ -66,6 +66,8 @@ impl Root {
                 oom_score_adj,
                 cgroup,
                 memory,
+                // Of a leader that has exited it is that of nobody.
+                rss_pages: stat.rss_pages.filter(|_| tid == pid && memory.is_some()),
                 // Also that of `/proc/1` in a container, which is no init to the kernel.
                 init: pid == 1,
                 kthread: stat.kthread,
@@ -111,7 +113,9 @@ fn sys_admin(status: &[u8]) -> Option<bool> {
 fn missing(error: &io::Error) -> Missing {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Missing::Forbidden,
-        // ESRCH, for files of a process that has ended since they were opened, has no kind of its own.
-        _ => Missing::Gone,
+        io::ErrorKind::NotFound => Missing::Gone,
+        // Files of a process that has ended since they were opened.
+        _ if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::SRCH) => Missing::Gone,
+        _ => Missing::Unexpected,
     }
 }

@@ -58,7 +58,7 @@ impl Made {
         let mut stat = format!("{pid} (").into_bytes();
         stat.extend_from_slice(name);
         stat.extend_from_slice(
-            format!(") S 1 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0\n").as_bytes(),
+            format!(") S 1 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 111\n").as_bytes(),
         );
         self.write(&format!("proc/{pid}/stat"), stat);
         self.write(&format!("proc/{pid}/status"), status);
@@ -141,6 +141,7 @@ fn a_process_is_read_as_the_scorer_would() {
         oom_score_adj: Some(-17),
         cgroup: Some(Name::from("/two")),
         memory: Some(memory),
+        rss_pages: Some(111),
         init: false,
         kthread: false,
         exiting: true,
@@ -187,7 +188,7 @@ fn the_memory_of_an_exited_leader_is_that_of_its_threads() {
     made.write("proc/7/task/9/status", STATUS);
     let reading = made.root().all(PAGE, None, false).expect("it can be listed");
     let process = &reading.processes[0];
-    assert_eq!((process.pid, process.tid), (7, 9));
+    assert_eq!((process.pid, process.tid, process.rss_pages), (7, 9, None));
     assert_eq!(process.memory.and_then(|memory| memory.rss_anon_pages), Some(100));
     fs::remove_dir_all(made.path("proc/7/task/9")).expect("it is there");
     let reading = made.root().all(PAGE, None, false).expect("it can be listed");
