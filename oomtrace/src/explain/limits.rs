@@ -112,6 +112,20 @@ fn next<'a>(levels: &[Room<'a>], limiting: Option<&MemcgLimit>) -> Next<'a> {
     }
 }
 
+/// How much the least short zone of the machine lacked to its min watermark, pages: with less than that more, the request is not
+/// met. 0 for a memcg's limit, and when no zone is known to have been short.
+#[must_use]
+pub fn shortage(episode: &Episode, session: &SessionInfo) -> u64 {
+    let Some(memory) = MemInfo::new(session, episode).filter(|_| episode.scope == Some(Scope::Global)) else {
+        return 0;
+    };
+    let lacking = episode.zones.iter().filter_map(|zone| {
+        let lacks = zone.min_with_boost_pages()?.checked_sub(memory.zone_free_pages(zone)?)?;
+        (lacks > 0).then_some(lacks)
+    });
+    lacking.min().unwrap_or(0)
+}
+
 /// What the machine had left at the choice; `None` where not captured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Machine {

@@ -208,6 +208,30 @@ fn memory_of_the_gone_is_room() {
 }
 
 #[test]
+fn a_machine_below_its_watermarks_needs_more_than_the_request() {
+    // The zone that is least short lacks 2,738 pages to its min watermark and boost; 8 were wanted.
+    let (episode, info) = (episode(&made_up::evidence::whole_machine()), made_up::info());
+    let total = episode.totalpages.expect("it was captured");
+    let more = |pages: u64| format!("limit={}", (total + pages) * 4096);
+    let answer = what_if(&episode, &info, &[&more(2745)]);
+    assert_eq!(killed(&answer), Some(3100));
+    assert!(
+        matches!(answer.doubts[..], [Doubt::TooLittle { pages: 2745, short_pages: 2738 }]),
+        "{:?}",
+        answer.doubts
+    );
+    let answer = what_if(&episode, &info, &[&more(2746)]);
+    assert!(matches!(answer.result, Supposed::NoKill(Spared::Room { pages: 2746 })), "{answer:?}");
+    let answer = what_if(&episode, &info, &["kill:702"]);
+    assert_eq!(killed(&answer), Some(3100));
+    let text = terminal::explanation(
+        &explain(&episode, &info, &["kill:702".parse().expect("it is one")]).expect("it can be supposed"),
+        OPTIONS,
+    );
+    assert!(text.contains("which is too little"), "{text}");
+}
+
+#[test]
 fn protection_that_is_taken_away_is_scored_from_the_parts() {
     let (episode, info) = (episode(&scan(&[(600, 0), (9000, -1000)], 131_072)), made_up::info());
     assert_eq!(killed(&what_if(&episode, &info, &["adj:1001=0"])), Some(1001));

@@ -112,6 +112,13 @@ pub enum Doubt<'a> {
         /// How far the limit could have been raised, pages.
         useful_max_pages: u64,
     },
+    /// The machine was further below its watermarks than there would have been more room.
+    TooLittle {
+        /// Pages that there would have been more.
+        pages: i64,
+        /// Pages that the least short zone lacked to its min watermark.
+        short_pages: i64,
+    },
     /// On cgroup v1 memory and swap together were at their limit as well: supposed is that both were other by as much.
     MemswToo {
         /// That limit, pages.
@@ -224,6 +231,7 @@ pub fn suppose<'a>(
         contest,
         raise: limit.unwrap_or(0),
         held: 0,
+        short: i64::try_from(limits::shortage(episode, session)).unwrap_or(i64::MAX),
         ram_pages: session.ram_bytes.and_then(|bytes| bytes.checked_div(u64::from(session.page_size))),
         terms,
         doubts,
@@ -294,6 +302,8 @@ struct Case<'c, 'a> {
     raise: i64,
     /// What those that are gone had held for themselves, pages.
     held: i64,
+    /// What the machine's zones lacked to their min watermark, pages.
+    short: i64,
     /// The machine's RAM, pages.
     ram_pages: Option<u64>,
     doubts: Vec<Doubt<'a>>,
@@ -306,7 +316,10 @@ impl<'a> Case<'_, 'a> {
             return (Supposed::NoKill(Spared::NotAsked), None);
         }
         let more = self.raise.saturating_add(self.held);
-        let makes_room = !by_hand(self.episode) && more >= self.wanted();
+        let makes_room = !by_hand(self.episode) && more >= self.wanted().saturating_add(self.short);
+        if !by_hand(self.episode) && !makes_room && more >= self.wanted() {
+            self.doubts.push(Doubt::TooLittle { pages: more, short_pages: self.short });
+        }
         match self.basis {
             _ if self.basis == Basis::NotSeen => {
                 self.doubts.push(Doubt::NotSeen);

@@ -221,6 +221,12 @@ pub(crate) fn doubt(episode: &Episode, info: &SessionInfo, doubt: &Doubt<'_>) ->
             words::size(info.bytes(*useful_max_pages)),
             path(level)
         ),
+        Doubt::TooLittle { pages: more, short_pages } => format!(
+            "there would have been {} more room, which is too little: the zones that were short lacked {} or more to \
+             their min watermark",
+            pages(info, *more),
+            pages(info, *short_pages)
+        ),
         Doubt::MemswToo { max_pages } => format!(
             "memory+swap was at its limit as well ({}): this supposes that memory.memsw.limit_in_bytes had been changed \
              by as much",
