@@ -46,13 +46,25 @@ pub struct Limits<'a> {
 
 /// The limits; `None` for a global episode.
 #[must_use]
-pub fn limits(episode: &Episode) -> Option<Limits<'_>> {
+pub fn limits<'a>(episode: &'a Episode, session: &SessionInfo) -> Option<Limits<'a>> {
     if episode.scope != Some(Scope::Memcg) && episode.memcg.is_empty() {
         return None;
     }
     let levels: Vec<Room<'_>> = episode.memcg.iter().map(room).collect();
     let limiting = episode.memcg.iter().find(|level| level.limiting);
-    Some(Limits { next: next(&levels, limiting), levels, limiting })
+    let above: Vec<Room<'_>> =
+        levels.iter().copied().filter(|room| !is_apart(room.level, limiting, session)).collect();
+    Some(Limits { next: next(&above, limiting), levels, limiting })
+}
+
+/// Whether an ancestor's limit does not hold for its children: cgroup v1 without `memory.use_hierarchy` (up to 5.10). Its usage is
+/// then its own alone, while otherwise it is at least theirs, but for what each CPU is about to charge (`MEMCG_CHARGE_BATCH`).
+fn is_apart(level: &MemcgLimit, limiting: Option<&MemcgLimit>, session: &SessionInfo) -> bool {
+    const CHARGE_BATCH: u64 = 64;
+    let usages = level.usage_pages.zip(limiting.and_then(|limiting| limiting.usage_pages));
+    let underway = CHARGE_BATCH.saturating_mul(session.cpus.unwrap_or(1).into());
+    session.cgroup_version == Some(1)
+        && usages.is_some_and(|(above, limiting)| above.saturating_add(underway) < limiting)
 }
 
 /// Memory and swap together (cgroup v1) are at their limit, pages: `memory.limit_in_bytes` cannot be raised above it, and raising

@@ -147,7 +147,7 @@ pub fn explain<'a>(
         top,
         adj_without_effect: contest.adj_without_effect(),
         protected: cause::protected(episode, session),
-        limits: limits::limits(episode),
+        limits: limits::limits(episode, session),
         machine: limits::machine(episode, session),
         settings: settings::in_force(episode, session),
         adj_changes,

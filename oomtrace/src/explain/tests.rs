@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::change::{Change, Who};
+use super::limits::Next;
 use super::what_if::{Doubt, Mistake, Spared, Supposed, WhatIf};
 use super::*;
 use crate::badness;
@@ -196,6 +197,27 @@ fn memory_and_swap_together_have_a_limit_of_their_own_on_version_1() {
     assert!(text.contains("raising memory.limit_in_bytes alone would have changed nothing"), "{text}");
     assert!(text.contains("both limits higher would have mattered"), "{text}");
     assert!(!text.contains("a higher limit would have mattered"), "{text}");
+}
+
+#[test]
+fn limits_above_do_not_hold_for_those_apart() {
+    let is_met_next = |version, above| {
+        let info = SessionInfo { cgroup_version: Some(version), ..made_up::info() };
+        let mut observations = scan(&[(600, 0), (1000, 0)], 131_072);
+        for observation in &mut observations {
+            if let Observation::MemcgLevel(level) = observation
+                && level.level == 1
+            {
+                level.usage_pages = Some(above);
+            }
+        }
+        let episode = made_up::assemble(&info, &observations).remove(0);
+        let next = limits::limits(&episode, &info).expect("it is a memcg's").next;
+        matches!(next, Next::Ancestor { .. })
+    };
+    // 16 CPUs, each of which may be about to charge 64 pages.
+    let least = 131_072 - 16 * 64;
+    assert_eq!([is_met_next(1, least - 1), is_met_next(1, least), is_met_next(2, 2)], [false, true, true]);
 }
 
 #[test]

@@ -228,6 +228,7 @@ pub fn suppose<'a>(
     terms.adj.extend(explicit);
     let mut case = Case {
         episode,
+        session,
         contest,
         raise: limit.unwrap_or(0),
         held: 0,
@@ -237,7 +238,7 @@ pub fn suppose<'a>(
         doubts,
         basis: Basis::of(episode, session),
     };
-    case.held = case.held(session);
+    case.held = case.held();
     case.effects();
     let (result, then) = case.answer();
     Ok(WhatIf { changes: applied, result, then, doubts: case.doubts })
@@ -295,6 +296,7 @@ fn difference(new: u64, old: u64) -> i64 {
 
 struct Case<'c, 'a> {
     episode: &'a Episode,
+    session: &'c SessionInfo,
     contest: &'c Contest<'a>,
     basis: Basis,
     terms: Terms,
@@ -387,7 +389,7 @@ impl<'a> Case<'_, 'a> {
             return None;
         };
         if self.raise > 0 {
-            match limits::limits(self.episode).map(|limits| limits.next) {
+            match limits::limits(self.episode, self.session).map(|limits| limits.next) {
                 Some(Next::Ancestor { level, headroom_pages, useful_max_pages })
                     if i64::try_from(headroom_pages).is_ok_and(|room| room < self.raise) =>
                 {
@@ -514,7 +516,7 @@ impl<'a> Case<'_, 'a> {
 
     /// What those that are gone had for themselves, pages: their memory without file and shared pages, which stay. An mm that is
     /// shared is gone with the last of its processes.
-    fn held(&mut self, session: &SessionInfo) -> i64 {
+    fn held(&mut self) -> i64 {
         let sharers = self.contest.sharers();
         let mut counted_shared = !sharers.iter().all(|pid| self.terms.gone.contains(pid));
         let mut held: i64 = 0;
@@ -530,7 +532,7 @@ impl<'a> Case<'_, 'a> {
                 }
                 counted_shared = true;
             }
-            match own_pages(candidate, self.contest, session) {
+            match own_pages(candidate, self.contest, self.session) {
                 Some(pages) => held = held.saturating_add(pages),
                 None => unknown = true,
             }
