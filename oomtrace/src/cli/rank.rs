@@ -122,10 +122,14 @@ fn limit(
     page_size: u32,
     args: &RankArgs,
 ) -> anyhow::Result<Limit> {
-    let own = hierarchy.limit(memcg, machine, page_size)?;
-    if let Some(size) = args.limit {
-        return Ok(Limit { max_pages: size.checked_div(page_size.into()), ..own });
+    if args.limit.is_some() {
+        let tried = hierarchy.limit_if(memcg, machine, page_size, args.limit)?;
+        if tried.max_pages.is_none() {
+            return Err(Usage("--limit: that is as much as no limit".to_owned()).into());
+        }
+        return Ok(tried);
     }
+    let own = hierarchy.limit(memcg, machine, page_size)?;
     if own.max_pages.is_some() {
         return Ok(own);
     }

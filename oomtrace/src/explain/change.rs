@@ -105,7 +105,7 @@ pub fn size(text: &str) -> Option<u64> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let binary = text.strip_suffix(['k', 'K', 'm', 'M', 'g', 'G', 't', 'T', 'p', 'P']);
+    let binary = text.strip_suffix(['k', 'K', 'm', 'M', 'g', 'G', 't', 'T', 'p', 'P', 'e', 'E']);
     match binary {
         Some(number) if number.ends_with(|c: char| c.is_ascii_digit() || c == '.') => {
             format!("{text}iB").parse::<ByteSize>().ok().map(|size| size.as_u64())
@@ -141,6 +141,7 @@ mod tests {
             ("64MB", 64_000_000),
             ("1.5G", 3 << 29),
             ("2T", 2 << 40),
+            ("1E", 1 << 60),
         ] {
             assert_eq!(size(text), Some(bytes), "{text}");
         }

@@ -55,6 +55,34 @@ pub fn limits(episode: &Episode) -> Option<Limits<'_>> {
     Some(Limits { next: next(&levels, limiting), levels, limiting })
 }
 
+/// Memory and swap together (cgroup v1) are at their limit, pages: `memory.limit_in_bytes` cannot be raised above it, and raising
+/// that one alone makes no room. `None`: they are not, or have no limit of their own.
+#[must_use]
+pub fn full_memsw(limiting: &MemcgLimit, session: &SessionInfo) -> Option<u64> {
+    let max = limiting.swap_max_pages.filter(|_| session.cgroup_version == Some(1))?;
+    limiting.swap_usage_pages.is_some_and(|usage| usage >= max).then_some(max)
+}
+
+/// What `oom_control.totalpages` of a memcg would have been with another limit (`mem_cgroup_get_max()`), pages. On cgroup v1 a limit
+/// on memory and swap together leaves the less for swap, unless it is raised as well because it is full.
+#[must_use]
+pub fn scale_at(episode: &Episode, session: &SessionInfo, old: u64, new: u64) -> Option<u64> {
+    let swap = episode.totalpages?.saturating_sub(old);
+    let limiting = episode.memcg.iter().find(|level| level.limiting);
+    let memsw = limiting
+        .filter(|level| session.cgroup_version == Some(1) && full_memsw(level, session).is_none())
+        .and_then(|level| level.swap_max_pages);
+    let swap = match memsw {
+        Some(memsw) => {
+            let machine = episode.situation.as_ref().and_then(|situation| situation.swap_total_pages);
+            let most = if swap < memsw.saturating_sub(old) { swap } else { machine.unwrap_or(swap) };
+            most.min(memsw.saturating_sub(new))
+        }
+        None => swap,
+    };
+    Some(new.saturating_add(swap).max(1))
+}
+
 fn room(level: &MemcgLimit) -> Room<'_> {
     let is_root = level.path.as_ref().is_some_and(|path| path.0 == b"/");
     Room {

@@ -153,6 +153,51 @@ fn the_scale_of_the_adjustment_follows_the_limit() {
     assert!(matches!(answer.doubts[..], [Doubt::AncestorNext { .. }]), "{answer:?}");
 }
 
+/// A scan on cgroup v1, with `usage` and `max` of memory and swap together.
+fn with_memsw(
+    tasks: &[(u64, i16)],
+    memory_max: u64,
+    usage: u64,
+    max: u64,
+    swap: u64,
+) -> (Episode, SessionInfo) {
+    let info = SessionInfo { cgroup_version: Some(1), ..made_up::info() };
+    let mut observations = scan(tasks, memory_max + swap);
+    for observation in &mut observations {
+        if let Observation::MemcgLevel(level) = observation
+            && level.level == 0
+        {
+            (level.max_pages, level.usage_pages) = (Some(memory_max), Some(memory_max));
+            (level.swap_usage_pages, level.swap_max_pages) = (Some(usage), Some(max));
+        }
+    }
+    (made_up::assemble(&info, &observations).remove(0), info)
+}
+
+#[test]
+fn memory_and_swap_together_have_a_limit_of_their_own_on_version_1() {
+    let tasks = [(20_000, 0), (4000, 100)];
+    let limit = |pages: u64| format!("limit={}", pages * 4096);
+    // 10,000 pages of swap within 110,000 of both: 10,000 pages of memory more are as many of swap less.
+    let (episode, info) = with_memsw(&tasks, 100_000, 100_000, 110_000, 10_000);
+    let answer = what_if(&episode, &info, &[&limit(110_000)]);
+    assert!(matches!(answer.doubts[..], []), "{answer:?}");
+    let runner_up = answer.then.and_then(|then| then.fall?.runner_up).map(|(_, margin)| margin);
+    assert_eq!(runner_up, Some(30_000 - (4000 + 100 * 110)));
+    let text = terminal::explanation(&explain(&episode, &info, &[]).expect("nothing is supposed"), OPTIONS);
+    assert!(text.contains("a higher limit would have mattered"), "{text}");
+
+    // Both are full: a higher limit on memory alone is none.
+    let (episode, info) = with_memsw(&tasks, 100_000, 110_000, 110_000, 10_000);
+    let answer = what_if(&episode, &info, &[&limit(110_000)]);
+    assert!(matches!(answer.doubts[..], [Doubt::MemswToo { max_pages: 110_000 }]), "{answer:?}");
+    let text = terminal::explanation(&explain(&episode, &info, &[]).expect("nothing is supposed"), OPTIONS);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("raising memory.limit_in_bytes alone would have changed nothing"), "{text}");
+    assert!(text.contains("both limits higher would have mattered"), "{text}");
+    assert!(!text.contains("a higher limit would have mattered"), "{text}");
+}
+
 #[test]
 fn memory_of_the_gone_is_room() {
     let (episode, info) = (episode(&scan(&[(600, 0), (1000, 0), (300, 0)], 131_072)), made_up::info());

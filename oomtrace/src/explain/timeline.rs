@@ -1,6 +1,6 @@
 //! What happened when: every moment of an episode that was seen, in order.
 
-use crate::model::episode::{Episode, Reaped};
+use crate::model::episode::{Episode, Outcome, Reaped};
 use crate::model::observation::Memory;
 
 /// One moment.
@@ -78,7 +78,8 @@ pub fn timeline(episode: &Episode) -> Vec<Moment> {
     };
     add(episode.opened_ns, Event::Entered);
     add(episode.scan_ns.map(|(first, _)| first), Event::FirstCandidate);
-    add(episode.chosen_ns.or(episode.scan_ns.map(|(_, last)| last)), Event::Chosen);
+    let scanned = episode.scan_ns.map(|(_, last)| last).filter(|_| episode.outcome != Outcome::NoneKillable);
+    add(episode.chosen_ns.or(scanned), Event::Chosen);
     add(episode.closed_ns, Event::Returned);
     if let Some((first_ns, last_ns)) = episode.folded.span_ns {
         add(Some(first_ns), Event::Folded { span_ns: last_ns.saturating_sub(first_ns) });
@@ -136,6 +137,13 @@ mod tests {
                 (Some(9 * made_up::MS + step * 2), Event::Exited { victim }),
             ]
         );
+    }
+
+    #[test]
+    fn a_search_that_finds_nobody_chooses_nobody() {
+        let events = events(&made_up::none_killable());
+        assert!(events.iter().any(|(_, event)| *event == Event::FirstCandidate), "{events:?}");
+        assert!(events.iter().all(|(_, event)| *event != Event::Chosen), "{events:?}");
     }
 
     #[test]

@@ -112,6 +112,11 @@ pub enum Doubt<'a> {
         /// How far the limit could have been raised, pages.
         useful_max_pages: u64,
     },
+    /// On cgroup v1 memory and swap together were at their limit as well: supposed is that both were other by as much.
+    MemswToo {
+        /// That limit, pages.
+        max_pages: u64,
+    },
     /// The machine does not have that much: it would have run out of memory first, and then all its processes are candidates.
     MachineFirst,
     /// The limits of ancestors are not known: one of them may be met first.
@@ -175,6 +180,7 @@ pub fn suppose<'a>(
     let mut applied = Vec::with_capacity(changes.len());
     let mut terms = Terms::default();
     let mut limit = None;
+    let mut doubts = Vec::new();
     let mut explicit = Vec::new();
     for change in changes {
         let whom = match change {
@@ -201,6 +207,11 @@ pub fn suppose<'a>(
                 let old = met_limit(episode).ok_or(Mistake::LimitUnknown)?;
                 let new = bytes.checked_div(u64::from(session.page_size)).ok_or(Mistake::LimitUnknown)?;
                 limit = Some(difference(new, old));
+                terms.totalpages = limits::scale_at(episode, session, old, new);
+                let limiting = episode.memcg.iter().find(|level| level.limiting);
+                if let Some(max_pages) = limiting.and_then(|level| limits::full_memsw(level, session)) {
+                    doubts.push(Doubt::MemswToo { max_pages });
+                }
                 Vec::new()
             }
         };
@@ -208,10 +219,6 @@ pub fn suppose<'a>(
     }
     // What was said of one outweighs what follows from its sharing an mm.
     terms.adj.extend(explicit);
-    if let (Some(raise), Some(total)) = (limit, episode.totalpages) {
-        let total = i128::from(total) + i128::from(raise);
-        terms.totalpages = Some(u64::try_from(total.max(1)).unwrap_or(u64::MAX));
-    }
     let mut case = Case {
         episode,
         contest,
@@ -219,7 +226,7 @@ pub fn suppose<'a>(
         held: 0,
         ram_pages: session.ram_bytes.and_then(|bytes| bytes.checked_div(u64::from(session.page_size))),
         terms,
-        doubts: Vec::new(),
+        doubts,
         basis: Basis::of(episode, session),
     };
     case.held = case.held(session);

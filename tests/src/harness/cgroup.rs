@@ -148,6 +148,15 @@ impl Cgroup {
         }
     }
 
+    /// Makes its limit hold for children that are made from now on, and theirs for their own; so it always is in version 2, and in
+    /// version 1 since 5.11.
+    pub fn hold_for_children(&self) -> Result<()> {
+        if self.version == Version::One && self.directory().join("memory.use_hierarchy").exists() {
+            self.write("memory.use_hierarchy", "1")?;
+        }
+        Ok(())
+    }
+
     /// Waits until its limit has been met that often without anything left to reclaim; version 2 only.
     pub fn await_ooms(&self, count: u64, patience: Duration) -> Result<()> {
         let deadline = Instant::now() + patience;

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use super::common::{MIB, only_episode, waiting_hog};
-use crate::harness::cgroup::{Cgroup, Version};
+use crate::harness::cgroup::Cgroup;
 use crate::harness::compare::{self, Basis};
 use crate::harness::stage::Stage;
 use crate::oracle::formula::PAGE_BYTES;
@@ -16,11 +16,7 @@ const GRANDPARENT: u64 = 512 * MIB;
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
     let grandparent = Cgroup::new("parent_limit")?;
-    if grandparent.version() == Version::One && grandparent.directory().join("memory.use_hierarchy").exists()
-    {
-        // Before 5.11 a limit does not hold for children unless this is said, and theirs is then said with it.
-        grandparent.write("memory.use_hierarchy", "1")?;
-    }
+    grandparent.hold_for_children()?;
     let parent = grandparent.child("parent")?;
     let child = parent.child("child")?;
     let mut hog = waiting_hog(&child)?;

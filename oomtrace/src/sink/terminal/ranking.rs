@@ -43,7 +43,8 @@ fn head(report: &Report, page: &mut Page) {
         ),
         Some(path) => {
             let limit = report.limit_pages.unwrap_or(0);
-            let beyond = report.ranking.totalpages.saturating_sub(limit);
+            // The kernel takes one page at least for the whole.
+            let beyond = report.ranking.totalpages.saturating_sub(limit.max(1));
             let a = if report.limit_assumed { "a limit" } else { "its limit" };
             format!("if {} ran into {a} of {} ({})", words::plain(path), size(limit), swap(beyond))
         }
@@ -283,6 +284,14 @@ Linux 6.12.0 · if /pod ran into its limit of 64.0M (no swap)
     next      postgres[7] would be killed: 18,400 points (71.9M) ahead of java[8]
 ";
         assert_eq!(text(&report(Some("/pod"), &three()), 1), expected);
+    }
+
+    #[test]
+    fn a_limit_of_nothing_leaves_no_swap_either() {
+        let mut none = report(Some("/pod"), &three());
+        (none.limit_pages, none.limit_assumed, none.ranking.totalpages) = (Some(0), true, 1);
+        let found = text(&none, 1);
+        assert!(found.contains("if /pod ran into a limit of 0 (no swap)"), "{found}");
     }
 
     #[test]

@@ -157,10 +157,28 @@ impl Hierarchy {
     ///
     /// Its files cannot be read.
     pub fn limit(&self, memcg: &Memcg, machine: &Machine, page_size: u32) -> Result<Limit, Error> {
+        self.limit_if(memcg, machine, page_size, None)
+    }
+
+    /// The same, had its limit on memory been `tried` bytes. On version 1 that leaves more or less of the limit on both for swap.
+    ///
+    /// # Errors
+    ///
+    /// Its files cannot be read.
+    pub fn limit_if(
+        &self,
+        memcg: &Memcg,
+        machine: &Machine,
+        page_size: u32,
+        tried: Option<u64>,
+    ) -> Result<Limit, Error> {
         let pages = |bytes: u64| bytes.checked_div(u64::from(page_size)).unwrap_or(0);
         let max_name = if self.version == 2 { "memory.max" } else { "memory.limit_in_bytes" };
         // The root has no file for one on version 2.
-        let max = self.bytes_if_there(memcg, max_name)?;
+        let max = match tried {
+            Some(bytes) => Some(bytes),
+            None => self.bytes_if_there(memcg, max_name)?,
+        };
         // PAGE_COUNTER_MAX, which version 1 writes out: more than any machine has.
         let max_pages = max.map(pages).filter(|&max| max < (i64::MAX as u64) / u64::from(page_size).max(1));
         let swappiness = match self.version {

@@ -267,6 +267,17 @@ fn limits_of_version_1_count_memory_and_swap_together() {
     let swappiness = |it| limit(&[max, ("memory.swappiness", it)]).swap_pages;
     assert_eq!((swappiness("0\n"), swappiness("10\n")), (0, 65_536));
     assert_eq!(limit(&[("memory.limit_in_bytes", unlimited)]).max_pages, None);
+    let tried = |both: &str, bytes: u64| {
+        let files = [
+            ("memory.limit_in_bytes", unlimited),
+            ("memory.memsw.limit_in_bytes", both),
+            ("memory.swappiness", "10\n"),
+        ];
+        let memcg = made.memcg("/a", &files);
+        made.hierarchy().limit_if(&memcg, &made.machine(), PAGE, Some(bytes)).expect("the files are there")
+    };
+    assert_eq!(tried(unlimited, 4_194_304), Limit { max_pages: Some(1024), swap_pages: 65_536 });
+    assert_eq!(tried("4202496\n", 4_194_304), Limit { max_pages: Some(1024), swap_pages: 2 });
 }
 
 #[test]

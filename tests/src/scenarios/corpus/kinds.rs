@@ -67,6 +67,7 @@ fn memcg() -> Result<Happen> {
 
 fn parent_limit() -> Result<Happen> {
     let grandparent = Cgroup::new("kubepods.slice")?;
+    grandparent.hold_for_children()?;
     let parent = grandparent.child("kubepods-burstable.slice")?;
     let pod = parent.child("kubepods-burstable-pod2f6b1c0e_7d0a_4c55_9b3e_0a1d2c3b4e5f.slice")?;
     let scope =

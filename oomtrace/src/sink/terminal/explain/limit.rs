@@ -1,7 +1,7 @@
 //! Whose limit it was, and whether another one would have mattered.
 
 use crate::explain::Explanation;
-use crate::explain::limits::{Limits, Machine, Next};
+use crate::explain::limits::{self, Limits, Machine, Next};
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Scope};
 
@@ -37,20 +37,28 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
     let size = |pages: u64| words::size(explanation.session.bytes(pages));
     let Some(limiting) = limits.limiting else { return };
     let own = path(limiting, room);
+    let memsw = limits::full_memsw(limiting, explanation.session);
+    let higher = if memsw.is_some() { "both limits higher" } else { "a higher limit" };
+    texts.extend(memsw.map(|max| {
+        format!(
+            "memory+swap of {own} was at its limit ({}): raising memory.limit_in_bytes alone would have changed nothing",
+            size(max)
+        )
+    }));
     texts.push(match limits.next {
         Next::Ancestor { headroom_pages: 0, level, .. } => format!(
             "raising the limit of {own} alone would have changed nothing: {} was full as well",
             path(level, room)
         ),
         Next::Ancestor { level, headroom_pages, useful_max_pages } => format!(
-            "a higher limit would have mattered up to {}: then {}, which had {} left, is full. Raising that one alone \
+            "{higher} would have mattered up to {}: then {}, which had {} left, is full. Raising that one alone \
              would have changed nothing",
             size(useful_max_pages),
             path(level, room),
             size(headroom_pages)
         ),
         Next::Machine => format!(
-            "a higher limit would have mattered: nothing above {own} has a limit, so that only the machine's memory \
+            "{higher} would have mattered: nothing above {own} has a limit, so that only the machine's memory \
              would have been left to run out"
         ),
         Next::Unknown => format!(
@@ -95,15 +103,8 @@ fn swap(explanation: &Explanation<'_>, limiting: &MemcgLimit) -> Option<String> 
     let usage = limiting.swap_usage_pages?;
     if info.cgroup_version == Some(1) {
         let max = limiting.swap_max_pages?;
-        return Some(if usage >= max {
-            format!(
-                "memory+swap was at its limit as well ({}): raising memory.limit_in_bytes alone would have changed \
-                 nothing",
-                size(max)
-            )
-        } else {
-            format!("memory+swap was below its limit: {} of {}", size(usage), size(max))
-        });
+        return (usage < max)
+            .then(|| format!("memory+swap was below its limit: {} of {}", size(usage), size(max)));
     }
     match limiting.swap_max_pages {
         Some(0) => Some(

@@ -82,8 +82,13 @@ fn gap_words(gap: Gap, explanation: &Explanation<'_>) -> String {
             "how this kernel makes points: they are not taken apart into memory and oom_score_adj".to_owned()
         }
         Gap::ApproximateParts => {
-            let mut explained =
-                explanation.episode.candidates.iter().filter_map(|candidate| candidate.explained);
+            let explained = explanation.episode.candidates.iter().filter_map(|candidate| candidate.explained);
+            let mut explained = explained.peekable();
+            if explained.peek().is_none() {
+                return "the exact parts of the memory (~): per-CPU counters can only be read approximately from outside, \
+                        and no points were captured to hold them against"
+                    .to_owned();
+            }
             let cause =
                 explained.find(|explained| explained.difference != 0).and_then(|explained| explained.cause);
             let because = cause.map_or("", choice::because);

@@ -221,6 +221,11 @@ pub(crate) fn doubt(episode: &Episode, info: &SessionInfo, doubt: &Doubt<'_>) ->
             words::size(info.bytes(*useful_max_pages)),
             path(level)
         ),
+        Doubt::MemswToo { max_pages } => format!(
+            "memory+swap was at its limit as well ({}): this supposes that memory.memsw.limit_in_bytes had been changed \
+             by as much",
+            words::size(info.bytes(*max_pages))
+        ),
         Doubt::MachineFirst => {
             "who dies in the end cannot be told: the machine does not have that much memory, and when it \
                                 runs out, processes outside this recording are candidates too"
