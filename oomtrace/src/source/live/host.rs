@@ -39,7 +39,8 @@ pub fn describe(capture: Capture) -> SessionInfo {
     SessionInfo {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         source: capture.source,
-        host: text(uname.nodename()),
+        // What the kernel has until somebody sets a name.
+        host: text(uname.nodename()).filter(|name| name != "(none)"),
         kernel_release: text(uname.release()),
         kernel_version: text(uname.version()),
         machine: text(uname.machine()),
