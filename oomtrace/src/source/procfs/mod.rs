@@ -128,7 +128,6 @@ impl Root {
             live: true,
         });
         let swappiness = self.read("sys/vm/swappiness").ok().and_then(|bytes| text(&bytes).parse().ok());
-        let namespace = fs::metadata(self.path("self/ns/pid")).ok();
         Ok(Machine {
             release,
             kernel,
@@ -136,8 +135,14 @@ impl Root {
             swap_pages: pages("SwapTotal")?,
             swappiness,
             hidepid: self.hidepid(),
-            all_pids: namespace.map(|file| std::os::unix::fs::MetadataExt::ino(&file) == INIT_PID_NAMESPACE),
+            all_pids: self.all_pids(),
         })
+    }
+
+    /// Whether this is the first pid namespace, which has all processes; `None` when not known.
+    fn all_pids(&self) -> Option<bool> {
+        let namespace = fs::metadata(self.path("self/ns/pid")).ok()?;
+        Some(std::os::unix::fs::MetadataExt::ino(&namespace) == INIT_PID_NAMESPACE)
     }
 
     /// CPUs online: `/proc/stat` has a line for each.

@@ -68,8 +68,8 @@ impl Root {
                 memory,
                 // Of a leader that has exited it is that of nobody.
                 rss_pages: stat.rss_pages.filter(|_| tid == pid && memory.is_some()),
-                // Also that of `/proc/1` in a container, which is no init to the kernel.
-                init: pid == 1,
+                // The first one of a container is no init to the kernel.
+                init: pid == 1 && self.all_pids() != Some(false),
                 kthread: stat.kthread,
                 exiting: stat.exiting,
                 sys_admin: sys_admin(&status),

@@ -175,6 +175,9 @@ fn processes_come_in_the_order_in_which_they_were_made() {
     made.write("proc/43/stat", "43 (a) S\n");
     let reading = made.root().all(PAGE, None, false).expect("it can be listed");
     assert_eq!(pids(&reading), [1, 2, 40, 300, 5]);
+    assert!(!reading.processes[0].init, "the first one of a container");
+    fs::remove_file(made.path("proc/self/ns/pid")).expect("it is there");
+    let reading = made.root().all(PAGE, None, false).expect("it can be listed");
     assert!(reading.processes[0].init && reading.processes[1].kthread);
     assert_eq!(reading.processes[1].memory, None);
     assert_eq!((reading.unseen.gone, reading.unseen.unexpected, reading.unseen.forbidden), (1, 1, 0));
