@@ -17,6 +17,11 @@ const MAGIC: &[u8] = b"SWAPSPACE2";
 /// Where the version and the number of the last page stand.
 const INFO_OFFSET: usize = 1024;
 
+/// The guest's disk, if it has one.
+pub fn disk() -> Option<&'static Path> {
+    DISK.to_str().ok().map(Path::new).filter(|disk| disk.exists())
+}
+
 /// Swap that is on. Dropping it turns it off.
 #[derive(Debug)]
 pub struct Swap(());
@@ -24,7 +29,7 @@ pub struct Swap(());
 impl Swap {
     /// Whether the guest has a disk for it.
     pub fn is_possible() -> bool {
-        DISK.to_str().is_ok_and(|disk| Path::new(disk).exists())
+        disk().is_some()
     }
 
     /// Writes a swap header to the disk (what was there is gone) and turns swap on.

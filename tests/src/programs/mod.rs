@@ -12,6 +12,7 @@ mod hog;
 mod idle;
 mod memory;
 mod named;
+mod read_locked;
 mod read_scores;
 mod share_mm;
 mod threads;
@@ -35,6 +36,7 @@ pub const PROGRAMS: &[Program] = &[
     ("hog", hog::main),
     ("idle", idle::main),
     ("named", named::main),
+    ("read-locked", read_locked::main),
     ("read-scores", read_scores::main),
     ("share-mm", share_mm::main),
     ("threads", threads::main),

@@ -1,4 +1,4 @@
-//! Memcg OOMs on three different paths: a page fault, a write to a file, a lowered limit. The call path is the kernel's own, and
+//! Memcg OOMs on different paths: a page fault, a read and a write of a file, a lowered limit. The call path is the kernel's own, and
 //! tells which it was.
 
 use std::path::Path;
@@ -10,6 +10,8 @@ use crate::harness::call_path;
 use crate::harness::cgroup::{Cgroup, Version};
 use crate::harness::process::Launch;
 use crate::harness::stage::Stage;
+use crate::harness::swap;
+use crate::skip;
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
     let fault = page_fault(stage)?;
@@ -18,6 +20,11 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     let write = file_write(stage)?;
     ensure!(write.iter().any(|name| name.starts_with("shmem_")), "a write to tmpfs: {write:?}");
     ensure!(has(&write, "vfs_write") && !has(&write, "handle_mm_fault"), "a write to tmpfs: {write:?}");
+
+    let read = file_read(stage)?;
+    ensure!(has(&read, "vfs_read") && !has(&read, "handle_mm_fault"), "a read of a file: {read:?}");
+    let cached = |name: &String| name.contains("filemap") || name.contains("page_cache");
+    ensure!(read.iter().any(cached), "a read into the page cache: {read:?}");
 
     // A limit of version 1 cannot be lowered below what is used.
     if Version::of_guest()? == Version::Two {
@@ -54,6 +61,17 @@ fn file_write(stage: &Stage) -> Result<Vec<String>> {
     // The victim has left it; there is none if it could not be started.
     let _ = std::fs::remove_file(file);
     path
+}
+
+/// Of the guest's disk itself: file systems are not needed for a page cache.
+fn file_read(stage: &Stage) -> Result<Vec<String>> {
+    let Some(disk) = swap::disk() else { skip!("the guest has no disk to read from") };
+    let cgroup = Cgroup::new("call_trace_read")?;
+    cgroup.limit(6 * MIB)?;
+    path_of(stage, &cgroup, || {
+        let read = Launch::guest("read-locked")?.args(&["--adj", "1000"]).arg(disk);
+        read.inside(&cgroup).start()?.wait().map(drop)
+    })
 }
 
 fn lowered_limit(stage: &Stage) -> Result<Vec<String>> {
