@@ -71,6 +71,17 @@ fn watching_goes_on_and_shows_itself() {
 }
 
 #[test]
+fn watching_ends_with_a_signal_as_a_capture_does() {
+    let mut child =
+        rank(&["--watch", "--interval", "1h", "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+    assert!(lines.next().is_some_and(|it| it.is_ok()));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is there");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
 fn what_does_not_go_together_is_refused() {
     for (args, words) in [
         (&["--limit", "5MiB"][..], "--memcg"),

@@ -2,10 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, NotAllowed, Usage};
 use crate::rank::{self, Report};
@@ -26,6 +28,7 @@ pub(super) fn run(args: &RankArgs) -> anyhow::Result<Exit> {
     let page_size =
         u32::try_from(rustix::param::page_size()).context("pages of this machine are too large")?;
     let redraw = args.watch && !args.display.json && io::stdout().is_terminal();
+    let mut ending = args.watch.then(Ending::new).transpose()?;
     let mut first = true;
     loop {
         let report = report(&root, page_size, args);
@@ -43,11 +46,39 @@ pub(super) fn run(args: &RankArgs) -> anyhow::Result<Exit> {
         out.write_all(&text)?;
         out.flush()?;
         drop(out);
-        if !args.watch {
+        if ending.as_mut().is_none_or(|ending| ending.came_within(args.interval)) {
             return Ok(Exit::Done);
         }
         first = false;
-        thread::sleep(args.interval);
+    }
+}
+
+/// Ctrl-C and SIGTERM, which end the watching as they end a capture.
+struct Ending {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ending {
+    fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        drop(entered);
+        Ok(Self { runtime, interrupt, terminate })
+    }
+
+    /// Waits for one of them; false when the time is over first.
+    fn came_within(&mut self, time: Duration) -> bool {
+        let Self { runtime, interrupt, terminate } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => true,
+                _ = terminate.recv() => true,
+                () = tokio::time::sleep(time) => false,
+            }
+        })
     }
 }
 

@@ -69,7 +69,7 @@ fn event(context: &Context<'_>, event: Event) -> String {
         Event::ReaperStarted { victim } => format!("the reaper begins with the memory of {}", who(victim)),
         Event::ReaperFinished { victim, freed_pages } => match freed_pages {
             Some(pages) => format!(
-                "the reaper has taken back {} of {}",
+                "the reaper has unmapped {} of {}",
                 words::size(context.info.bytes(pages)),
                 who(victim)
             ),

@@ -38,7 +38,11 @@ pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
         }
         Some(value) => format!("oom_dump_tasks {value}: only adds the table of tasks to the kernel's log"),
     });
-    let when = if in_force.at_the_choice { "at the choice" } else { "when the capture began" };
+    let when = match (in_force.at_the_choice, explanation.episode.chosen_ns) {
+        (true, Some(_)) => "at the choice",
+        (true, None) => "at that moment",
+        (false, _) => "when the capture began",
+    };
     let usual = (settings.panic_on_oom, settings.oom_kill_allocating_task, settings.oom_dump_tasks);
     if usual == (Some(0), Some(0), Some(1)) {
         page.labelled(
