@@ -5,7 +5,7 @@
 //! | version | since | change |
 //! |---|---|---|
 //! | 1.0 | 0.1.0 | first |
-//! | 1.1 | 0.2.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
+//! | 1.1 | 0.1.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
 
 use std::fmt;
 
