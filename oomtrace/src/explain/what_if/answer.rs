@@ -56,8 +56,10 @@ pub struct Fall<'a> {
     pub runner_up: Option<(&'a Person, i64)>,
     /// It is the one that was chosen.
     pub same: bool,
-    /// Who dies with it.
+    /// Who dies with it by `memory.oom.group`.
     pub group: Group<'a>,
+    /// Who dies with it for sharing its memory, as far as the recording saw that.
+    pub sharing: Vec<&'a Person>,
 }
 
 /// Who would be killed when the limit is met.

@@ -1,7 +1,7 @@
 //! One question under way: the terms that were supposed, and the rule applied to them.
 
 use crate::model::SessionInfo;
-use crate::model::episode::{Episode, RankedCandidate, Scope};
+use crate::model::episode::{Episode, Person, RankedCandidate, Scope};
 
 use crate::explain::cause::{self, Basis};
 use crate::explain::contest::{Contest, Decision, Terms};
@@ -83,8 +83,15 @@ impl<'a> Case<'_, 'a> {
             self.doubts.push(Doubt::NotSeen);
             return (Supposed::Unknown(None), None);
         };
-        let fall =
-            || Fall { person: trigger, points: None, runner_up: None, same: true, group: Group::Nobody };
+        let sharing = self.sharing(trigger.pid);
+        let fall = || Fall {
+            person: trigger,
+            points: None,
+            runner_up: None,
+            same: true,
+            group: Group::Nobody,
+            sharing: sharing.clone(),
+        };
         let protected = self.terms.adj.get(&trigger.pid) == Some(&-1000);
         let then = (makes_room || more < 0)
             .then(|| Then { fall: (!protected).then(fall), trigger, growth_pages: more })
@@ -159,6 +166,7 @@ impl<'a> Case<'_, 'a> {
                     .map(|(candidate, points)| (&candidate.task, pick.points.saturating_sub(points))),
                 same: died.is_some_and(|chosen| chosen.task.pid == pick.candidate.task.pid),
                 group,
+                sharing: self.sharing(pick.candidate.task.pid),
             }
         });
         if decision.approximate {
@@ -231,6 +239,20 @@ impl<'a> Case<'_, 'a> {
             Some(order @ 0..=30) => 1 << order,
             _ => 1,
         }
+    }
+
+    /// Those that share the memory of `pid` and are still there: the kernel kills them too, whatever their adjustment.
+    fn sharing(&self, pid: i32) -> Vec<&'a Person> {
+        let sharers = self.contest.sharers();
+        if !sharers.contains(&pid) {
+            return Vec::new();
+        }
+        let others = self.episode.victims.iter().map(|victim| &victim.task);
+        others
+            .filter(|task| {
+                task.pid != pid && sharers.contains(&task.pid) && !self.terms.gone.contains(&task.pid)
+            })
+            .collect()
     }
 
     /// What those that are gone had for themselves, pages: their memory without file and shared pages, which stay. An mm that is

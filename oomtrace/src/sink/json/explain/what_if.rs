@@ -20,6 +20,7 @@ pub(super) struct WhatIfJson<'a> {
     margin: Option<i64>,
     runner_up: Option<PersonJson<'a>>,
     group: Vec<PersonJson<'a>>,
+    shared_mm: Vec<PersonJson<'a>>,
     room_pages: Option<i64>,
     then: Option<ThenJson<'a>>,
     unknown: Vec<String>,
@@ -47,6 +48,7 @@ struct ThenJson<'a> {
     points: Option<i64>,
     margin: Option<i64>,
     group: Vec<PersonJson<'a>>,
+    shared_mm: Vec<PersonJson<'a>>,
     trigger: PersonJson<'a>,
     growth_pages: i64,
     assumption: String,
@@ -70,6 +72,7 @@ pub(super) fn what_if_json<'a>(explanation: &'a Explanation<'a>, what_if: &'a Wh
         margin: fall.and_then(margin_of),
         runner_up: fall.and_then(|fall| fall.runner_up).map(|(person, _)| PersonJson::from(person)),
         group: fall.map(group).unwrap_or_default(),
+        shared_mm: fall.map(sharing).unwrap_or_default(),
         room_pages,
         then: what_if.then.as_ref().map(|then| then_json(explanation, then)),
         unknown: doubts.collect(),
@@ -90,6 +93,10 @@ fn group<'a>(fall: &'a Fall<'a>) -> Vec<PersonJson<'a>> {
         Group::With { members, .. } => members.iter().map(|person| PersonJson::from(*person)).collect(),
         Group::Nobody | Group::Unknown => Vec::new(),
     }
+}
+
+fn sharing<'a>(fall: &'a Fall<'a>) -> Vec<PersonJson<'a>> {
+    fall.sharing.iter().map(|person| PersonJson::from(*person)).collect()
 }
 
 fn change_json<'a>(change: &'a Change, whom: &'a [&'a Person]) -> ChangeJson<'a> {
@@ -113,6 +120,7 @@ fn then_json<'a>(explanation: &'a Explanation<'a>, then: &'a Then<'a>) -> ThenJs
         points: fall.and_then(|fall| fall.points),
         margin: fall.and_then(margin_of),
         group: fall.map(group).unwrap_or_default(),
+        shared_mm: fall.map(sharing).unwrap_or_default(),
         trigger: PersonJson::from(then.trigger),
         growth_pages: then.growth_pages,
         assumption: text::assumption(explanation.session, then),

@@ -145,6 +145,9 @@ fn fall_words(fall: &Fall<'_>) -> String {
             people(members)
         ));
     }
+    if !fall.sharing.is_empty() {
+        text.push_str(&format!("; with it {}, for sharing its memory", people(&fall.sharing)));
+    }
     text
 }
 
@@ -176,12 +179,12 @@ pub(crate) fn assumption(info: &SessionInfo, then: &Then<'_>) -> String {
     let size = pages(info, then.growth_pages.saturating_abs());
     if then.growth_pages < 0 {
         format!(
-            "had that been so from the start, the limit would have been met earlier; supposing that {trigger} alone \
+            "had that been so from the start, memory would have run out earlier; supposing that {trigger} alone \
              was smaller then, by {size}"
         )
     } else {
         format!(
-            "when the limit is met in the end; supposing that {trigger} alone goes on growing, by the {size} that \
+            "when memory runs out in the end, supposing that {trigger} alone goes on growing, by the {size} that \
              there is more room"
         )
     }
