@@ -23,6 +23,9 @@ pub struct Basis {
     /// Process ids of those that run while the kernel scans and writes its table, so that their memory may change in between: the
     /// harness and its like. They cannot be killed, and their memory is not compared.
     pub bystanders: Vec<i32>,
+    /// Process ids of those that an earlier kill has signalled without marking them, for sharing its victim's memory: the scan takes
+    /// them for anybody, and they may let go of their memory, or be gone, before the kernel writes its table.
+    pub dying: Vec<i32>,
 }
 
 impl Basis {
@@ -36,7 +39,12 @@ impl Basis {
         let major: u32 =
             release.split('.').next().and_then(|word| word.parse().ok()).context("no release")?;
         let cpus = i64::try_from(std::thread::available_parallelism()?.get())?;
-        Ok(Self { totalpages, tolerance: if major >= 7 { 64 * cpus } else { 0 }, bystanders: Vec::new() })
+        Ok(Self {
+            totalpages,
+            tolerance: if major >= 7 { 64 * cpus } else { 0 },
+            bystanders: Vec::new(),
+            dying: Vec::new(),
+        })
     }
 }
 
@@ -99,12 +107,13 @@ fn candidates(episode: &Episode, report: &Report, basis: &Basis, differences: &m
     }
     for row in &report.rows {
         match ours.remove(&row.tgid) {
+            Some(candidate) if basis.dying.contains(&candidate.task.pid) => {}
             Some(candidate) => one(candidate, row, basis, differences),
             None => differences.push(format!("{} ({}) is missing", row.tgid, row.name.escape_ascii())),
         }
     }
     // The table has neither init nor kernel threads nor anything without an mm, such as an earlier victim; the scan looks at all of them.
-    for candidate in ours.values() {
+    for candidate in ours.values().filter(|candidate| !basis.dying.contains(&candidate.task.pid)) {
         let without_row = matches!(
             (candidate.verdict.as_str(), candidate.reason.as_deref()),
             ("passed_over", Some("kthread" | "init" | "reaped")) | ("unkillable", Some("no_mm"))

@@ -46,7 +46,7 @@ fn compare(episode: &Value, tolerance: i64) -> Result<(), String> {
     let mut reports = Reports::parse(LOG.iter().map(|line| line.as_bytes())).unwrap();
     let report = reports.reports.pop().unwrap();
     let episode = Episode::read(episode).unwrap();
-    let basis = Basis { totalpages: 5000, tolerance, bystanders: Vec::new() };
+    let basis = Basis { totalpages: 5000, tolerance, bystanders: Vec::new(), dying: Vec::new() };
     with_report(&episode, &report, &basis).map_err(|error| error.to_string())
 }
 
@@ -109,7 +109,7 @@ fn phantoms_and_duplicates_are_noticed() {
 fn the_memory_of_bystanders_may_change_and_nothing_else_of_them() {
     let mut reports = Reports::parse(LOG.iter().map(|line| line.as_bytes())).unwrap();
     let report = reports.reports.pop().unwrap();
-    let basis = Basis { totalpages: 5000, tolerance: 0, bystanders: vec![11] };
+    let basis = Basis { totalpages: 5000, tolerance: 0, bystanders: vec![11], dying: Vec::new() };
     let compare = |key: &str, value: Value| {
         let mut changed = episode();
         changed["candidates"][1][key] = value;
@@ -117,6 +117,23 @@ fn the_memory_of_bystanders_may_change_and_nothing_else_of_them() {
     };
     assert!(compare("rss_file_pages", json!(5)).is_ok());
     assert!(compare("uid", json!(5)).is_err());
+}
+
+#[test]
+fn one_that_dies_unmarked_may_have_left_before_the_table() {
+    let mut reports = Reports::parse(LOG.iter().map(|line| line.as_bytes())).unwrap();
+    let report = reports.reports.pop().unwrap();
+    let mut changed = episode();
+    let mut gone = changed["candidates"][0].clone();
+    gone["pid"] = json!(77);
+    gone["verdict"] = json!("outscored");
+    changed["candidates"].as_array_mut().unwrap().push(gone);
+    let compare = |dying: Vec<i32>| {
+        let basis = Basis { totalpages: 5000, tolerance: 0, bystanders: Vec::new(), dying };
+        with_report(&Episode::read(&changed).unwrap(), &report, &basis)
+    };
+    assert!(compare(Vec::new()).is_err());
+    assert!(compare(vec![77]).is_ok());
 }
 
 #[test]

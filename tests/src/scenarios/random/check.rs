@@ -50,7 +50,7 @@ pub(super) fn case(
     bystanders: Vec<i32>,
     tally: &mut Tally,
 ) -> Result<()> {
-    let basis = Basis { bystanders, ..Basis::new(totalpages)? };
+    let mut basis = Basis { bystanders, ..Basis::new(totalpages)? };
     tally.bound = residual_bound(&basis)?;
     let mut kills: Vec<&Episode> = episodes.iter().collect();
     kills.sort_by_key(|episode| episode.id);
@@ -66,6 +66,7 @@ pub(super) fn case(
     ensure!(reports.len() == kills.len(), "{} kills, and {} by the kernel", kills.len(), reports.len());
     ensure!(!episodes.is_empty(), "nobody was killed");
     for (episode, report) in kills.iter().zip(&reports) {
+        basis.dying = dying(episode, episodes)?;
         compare::with_report(episode, report, &basis)?;
         choice(episode, Some(report), tally)?;
     }
@@ -78,6 +79,17 @@ pub(super) fn case(
         Trigger::Grow { .. } | Trigger::Meet { .. } => &mut tally.grown,
     }) += 1;
     Ok(())
+}
+
+/// Those that shared the memory of an earlier victim and had not exited when `episode` began.
+fn dying(episode: &Episode, all: &[Episode]) -> Result<Vec<i32>> {
+    let began = episode.number("boot_ns")?.context("the entry was not seen")?;
+    let earlier = all.iter().filter(|other| other.id < episode.id).flat_map(|other| &other.victims);
+    let alive = |exited: Option<u64>| exited.is_none_or(|ns| i64::try_from(ns).is_ok_and(|ns| ns > began));
+    Ok(earlier
+        .filter(|victim| victim.why == "shared_mm" && alive(victim.exited_boot_ns))
+        .map(|victim| victim.task.pid)
+        .collect())
 }
 
 /// How far recomputed points may be off: nothing where the scorer reads the same counters, elsewhere a batch a CPU for each.
