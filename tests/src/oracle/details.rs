@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub type Values = BTreeMap<String, i64>;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Details {
     /// CPU of the trigger.
     pub cpu: Option<i64>,
@@ -46,7 +46,7 @@ pub struct TraceLine {
 }
 
 /// A zone of `Mem-Info`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Zone {
     /// Its node.
     pub node: i64,

@@ -8,9 +8,13 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::common::MIB;
-use crate::harness::cgroup::Cgroup;
+use crate::harness::cgroup::{Cgroup, Version};
+use crate::harness::evidence::Comparison;
 use crate::harness::process::Launch;
 use crate::harness::stage::Stage;
+use crate::harness::view::Episode;
+use crate::harness::{call_path, compare};
+use crate::oracle::report::Report;
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
     let tmpfs = Tmpfs::mount("/run-none-killable")?;
@@ -63,10 +67,29 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     let logged = u64::try_from(reports.len())?;
     ensure!(passes == logged, "{passes} passes are accounted for, the kernel logged {logged}");
     ensure!(episode_trigger_is(&lines.episodes, fill.pid())?, "the trigger is not the one that fills");
+    evidence(stage, lines.episodes.first().context("there is no episode")?, &reports[0])
+}
+
+/// Nobody was chosen, and the situation was captured all the same, when the kernel began its report.
+fn evidence(stage: &Stage, episode: &Episode, report: &Report) -> Result<()> {
+    let mut comparison = Comparison::new()?;
+    // The line that tells of these is only printed with a victim. The guest has one node; the trigger's cpuset is its cgroup, or
+    // the root where each controller has a hierarchy of its own.
+    let cpuset = if Version::of_guest()? == Version::One { "/" } else { "none_killable" };
+    let mut told = report.details.clone();
+    told.nodemask = Some("(null)".into());
+    told.cpuset = Some(cpuset.into());
+    told.mems_allowed = Some("0".into());
+    comparison.situation(episode, &told)?;
+    compare::verdict(&comparison.differences)?;
+    let zones = episode.json["memory"]["zones"].as_array();
+    ensure!(zones.is_some_and(|zones| !zones.is_empty()), "no zones: {}", episode.json["memory"]);
+    let path = call_path::compared(episode, &report.details, stage.flavour())?;
+    ensure!(path.iter().any(|name| name == "vfs_write"), "a write to tmpfs: {path:?}");
     Ok(())
 }
 
-fn episode_trigger_is(episodes: &[crate::harness::view::Episode], pid: i32) -> Result<bool> {
+fn episode_trigger_is(episodes: &[Episode], pid: i32) -> Result<bool> {
     let first = episodes.first().context("there is no episode")?;
     Ok(first.trigger()?.pid == pid)
 }
