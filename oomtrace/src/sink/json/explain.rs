@@ -12,9 +12,9 @@ use crate::explain::settings::InForce;
 use crate::explain::timeline::{Event, Moment};
 use crate::explain::{Check, Explanation, Row};
 use crate::model::episode::{Episode, Person, RankedCandidate, Scope};
-use crate::model::evidence::AdjUpdated;
 
 use super::episode::{outcome, reason, why};
+use super::evidence::AdjJson;
 use super::{NameJson, rfc3339};
 use what_if::{WhatIfJson, what_if_json};
 
@@ -51,7 +51,7 @@ struct ExplainLine<'a> {
     machine: MachineJson,
     settings: SettingsJson,
     oom_group: Option<NameJson<'a>>,
-    adj_changes: Vec<AdjChangeJson<'a>>,
+    adj_changes: Vec<AdjJson<'a>>,
     timeline: Vec<MomentJson<'a>>,
     unknown: Vec<&'static str>,
     what_if: Option<WhatIfJson<'a>>,
@@ -184,16 +184,6 @@ struct SettingsJson {
 }
 
 #[derive(Serialize)]
-struct AdjChangeJson<'a> {
-    boot_ns: u64,
-    tid: i32,
-    comm: NameJson<'a>,
-    oom_score_adj: i16,
-    by_pid: Option<i32>,
-    by_comm: Option<NameJson<'a>>,
-}
-
-#[derive(Serialize)]
 struct MomentJson<'a> {
     event: &'static str,
     boot_ns: u64,
@@ -236,7 +226,11 @@ impl<'a> ExplainLine<'a> {
             machine: machine(explanation.machine),
             settings: settings(explanation.settings),
             oom_group: episode.oom_group.as_ref().map(NameJson::from),
-            adj_changes: explanation.adj_changes.iter().map(|change| adj_change(change)).collect(),
+            adj_changes: explanation
+                .adj_changes
+                .iter()
+                .map(|change| AdjJson::new(change, explanation.session))
+                .collect(),
             timeline: explanation.timeline.iter().map(|moment| moment_json(episode, *moment)).collect(),
             unknown: explanation.gaps.iter().map(|gap| gap_word(*gap)).collect(),
             what_if: explanation.what_if.as_ref().map(|what_if| what_if_json(explanation, what_if)),
@@ -387,17 +381,6 @@ fn settings(in_force: InForce) -> SettingsJson {
         panic_on_oom: in_force.settings.panic_on_oom,
         oom_kill_allocating_task: in_force.settings.oom_kill_allocating_task,
         oom_dump_tasks: in_force.settings.oom_dump_tasks,
-    }
-}
-
-fn adj_change(change: &AdjUpdated) -> AdjChangeJson<'_> {
-    AdjChangeJson {
-        boot_ns: change.at.boot_ns,
-        tid: change.tid,
-        comm: NameJson::from(&change.comm),
-        oom_score_adj: change.oom_score_adj,
-        by_pid: change.by_pid,
-        by_comm: change.by_comm.as_ref().map(NameJson::from),
     }
 }
 
