@@ -33,7 +33,7 @@ fn victim(episode: &Episode, wanted: &str) -> bool {
     episode.victims.iter().any(|victim| {
         let name = &victim.task.comm;
         pid == Some(victim.task.pid)
-            || if is_pattern { name.matches(wanted) } else { contains(&name.0, wanted.as_bytes()) }
+            || if is_pattern { name.matches(wanted) } else { contains(name, wanted.as_bytes()) }
     })
 }
 
@@ -43,7 +43,7 @@ fn cgroup(episode: &Episode, wanted: &str) -> bool {
         episode.memcg.iter().filter(|level| level.limiting).filter_map(|level| level.path.as_ref());
     let homes = episode.victims.iter().filter_map(|victim| victim.task.cgroup.as_ref());
     limiting.chain(homes).any(|path| {
-        let path = path.0.strip_prefix(b"/").unwrap_or(&path.0);
+        let path = path.strip_prefix(b"/").unwrap_or(path);
         path.strip_prefix(wanted)
             .is_some_and(|below| below.is_empty() || wanted.is_empty() || below.starts_with(b"/"))
     })

@@ -142,7 +142,7 @@ fn unseen_chosen(
     evaluated: Option<u32>,
 ) -> Option<Candidate> {
     let choice = choice?;
-    let message = choice.message.as_ref().map_or(&[][..], |message| &message.0);
+    let message = choice.message.as_ref().map_or(&[][..], |message| &message[..]);
     let without_scan = message.windows(ALLOCATING_TASK.len()).any(|window| window == ALLOCATING_TASK);
     let pid = choice.chosen.task.pid;
     if evaluated == Some(0) || without_scan || scanned.iter().any(|(_, c)| c.task.pid == pid) {

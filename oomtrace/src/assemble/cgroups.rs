@@ -50,14 +50,14 @@ impl CgroupTable {
             let node = self.nodes.get_mut(&next)?;
             node.used = self.uses;
             if let Some(path) = &node.path {
-                break path.0.clone();
+                break path.to_vec();
             }
             match node.parent {
                 // What the kernel calls the root differs ("" or "/"); a path does not show it.
                 None => break Vec::new(),
                 Some(parent) => next = parent,
             }
-            names.push(node.name.0.clone());
+            names.push(node.name.to_vec());
             if names.len() > MAX_DEPTH {
                 return None;
             }
@@ -71,7 +71,7 @@ impl CgroupTable {
         if path.is_empty() {
             path.push(b'/');
         }
-        Some(Name(path))
+        Some(Name::from(path))
     }
 
     /// Drops the less recently used half of the leaves: those are the ones that a source, which forgets likewise, names

@@ -13,7 +13,7 @@ use super::open::Open;
 /// that was dying, though no mark was seen (the tracepoint fires for the first mark only).
 pub(super) fn of(open: &mut Open, machine: Machine) -> Outcome {
     let Some(closed) = &open.closed else { return Outcome::Incomplete };
-    let group_message = open.kill_message.as_ref().is_some_and(|m| contains(&m.0, b"memory.oom.group"));
+    let group_message = open.kill_message.as_ref().is_some_and(|m| contains(m, b"memory.oom.group"));
     let kills = open.victims.kills();
     if kills > 1 || (kills == 1 && group_message) {
         return Outcome::GroupKilled;

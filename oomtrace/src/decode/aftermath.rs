@@ -61,6 +61,6 @@ pub(super) fn adj_updated(fields: &Fields<'_>, at: Stamp) -> Result<Observation,
         comm: fields.name(offset_of!(wire::AdjUpdated, comm), wire::COMM_LEN)?,
         oom_score_adj: value,
         by_pid: (by_pid > 0).then_some(by_pid),
-        by_comm: (!by_comm.0.is_empty()).then_some(by_comm),
+        by_comm: (!by_comm.is_empty()).then_some(by_comm),
     }))
 }

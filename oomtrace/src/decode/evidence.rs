@@ -46,7 +46,7 @@ fn frames(addresses: &[u64], symbols: &Symbols) -> (Vec<Frame>, bool) {
     let address = |(i, &address): (usize, &u64)| address.saturating_add(u64::from(i == 0));
     let mut frames: Vec<Frame> =
         addresses.iter().enumerate().map(address).map(|address| symbols.frame(address)).collect();
-    let is_it = |frame: &Frame| frame.function.as_ref().is_some_and(|name| name.0[..] == *OUT_OF_MEMORY);
+    let is_it = |frame: &Frame| frame.function.as_ref().is_some_and(|name| name[..] == *OUT_OF_MEMORY);
     if let Some(last) = frames.iter().rposition(is_it) {
         frames.drain(..=last);
     }
@@ -93,7 +93,7 @@ pub(super) fn situation(fields: &Fields<'_>, at: Stamp) -> Result<Observation, D
         mems_allowed: is(offset_of!(wire::Situation, mems_allowed_known))?.then_some(mems_allowed),
         cpuset: is(offset_of!(wire::Situation, cpuset_known))?.then(|| {
             // The kernel's word for a root, whose own name is empty.
-            if cpuset.0.is_empty() { Name::from_padded(b"/") } else { cpuset }
+            if cpuset.is_empty() { Name::from_padded(b"/") } else { cpuset }
         }),
         swap_free_pages: pages(offset_of!(wire::Situation, swap_free))?,
         swap_total_pages: pages(offset_of!(wire::Situation, swap_total))?,

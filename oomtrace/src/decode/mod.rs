@@ -301,7 +301,7 @@ fn cgroup_id(raw: u64) -> u64 {
 
 fn message(fields: &Fields<'_>, offset: usize) -> Result<Option<Name>, DecodeError> {
     let message = fields.name(offset, wire::MESSAGE_LEN)?;
-    Ok(if message.0.is_empty() { None } else { Some(message) })
+    Ok(if message.is_empty() { None } else { Some(message) })
 }
 
 #[cfg(test)]

@@ -139,12 +139,12 @@ mod tests {
     fn shown(symbols: &Symbols, address: u64) -> String {
         let frame = symbols.frame(address);
         let text = |name: Option<crate::model::Name>| {
-            name.map_or("?".to_owned(), |name| String::from_utf8_lossy(&name.0).into_owned())
+            name.map_or("?".to_owned(), |name| String::from_utf8_lossy(&name).into_owned())
         };
         let number = |n: Option<u32>| n.map_or("?".to_owned(), |n| format!("{n:#x}"));
         let module = frame.module.clone();
         let at = format!("{}+{}/{}", text(frame.function), number(frame.offset), number(frame.size));
-        module.map_or(at.clone(), |module| format!("{at} [{}]", String::from_utf8_lossy(&module.0)))
+        module.map_or(at.clone(), |module| format!("{at} [{}]", String::from_utf8_lossy(&module)))
     }
 
     #[test]

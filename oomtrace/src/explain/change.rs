@@ -167,7 +167,7 @@ mod tests {
         let person = |comm: &[u8]| Person {
             pid: 1,
             tid: 1,
-            comm: Name(comm.to_vec()),
+            comm: Name::from(comm),
             uid: None,
             oom_score_adj: None,
             cgroup: None,

@@ -97,6 +97,6 @@ fn survives(other: &Person, victim: &Person, terms: &Terms) -> bool {
 
 /// Whether `path` is `above`, or below it.
 fn is_within(path: &Name, above: &Name) -> bool {
-    let above = above.0.strip_suffix(b"/").unwrap_or(&above.0);
-    path.0.strip_prefix(above).is_some_and(|below| below.is_empty() || below.first() == Some(&b'/'))
+    let above = above.strip_suffix(b"/").unwrap_or(above);
+    path.strip_prefix(above).is_some_and(|below| below.is_empty() || below.first() == Some(&b'/'))
 }

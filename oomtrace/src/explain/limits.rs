@@ -96,7 +96,7 @@ pub fn scale_at(episode: &Episode, session: &SessionInfo, old: u64, new: u64) ->
 }
 
 fn room(level: &MemcgLimit) -> Room<'_> {
-    let is_root = level.path.as_ref().is_some_and(|path| path.0 == b"/");
+    let is_root = level.path.as_ref().is_some_and(|path| &**path == b"/");
     Room {
         level,
         headroom_pages: level.max_pages.zip(level.usage_pages).map(|(max, usage)| max.saturating_sub(usage)),
@@ -109,7 +109,7 @@ fn next<'a>(levels: &[Room<'a>], limiting: Option<&MemcgLimit>) -> Next<'a> {
     let ancestors = || levels.iter().filter(|room| !room.level.limiting);
     // Nothing is above a cgroup right below the root but the root, which has no limit.
     let top = levels.last().and_then(|room| room.level.path.as_ref());
-    let reaches_root = top.is_some_and(|path| path.0.iter().filter(|&&byte| byte == b'/').count() == 1);
+    let reaches_root = top.is_some_and(|path| path.iter().filter(|&&byte| byte == b'/').count() == 1);
     if !reaches_root || ancestors().any(|room| room.headroom_pages.is_none() && !room.unlimited) {
         return Next::Unknown;
     }

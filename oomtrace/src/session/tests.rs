@@ -220,7 +220,7 @@ proptest! {
     ) {
         use crate::model::Name;
         use crate::model::observation::*;
-        let task = Task { pid, tid: pid, comm: Name(comm), uid: None, oom_score_adj: adj, cgroup: pages };
+        let task = Task { pid, tid: pid, comm: Name::from(comm), uid: None, oom_score_adj: adj, cgroup: pages };
         let memory = Some(Memory { rss_anon_pages: pages, ..Memory::default() });
         let candidate = Candidate { task, score: Score::Points(points), memory, flags: TaskFlags(flags) };
         let at = Stamp { boot_ns, episode };

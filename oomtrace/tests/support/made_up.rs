@@ -516,7 +516,7 @@ pub fn allocating_task() -> Vec<Observation> {
 /// Names that are no text, or would drive the terminal; losses; unknown parts; a return that was lost.
 pub fn odd() -> Vec<Observation> {
     let mut hostile = scored(task(666, "x", 0, CONTAINER), memory(90_000, 10), HALF_GIB);
-    hostile.task.comm = Name(b"a\x1b[31m\n\xff b".to_vec());
+    hostile.task.comm = Name::from(&b"a\x1b[31m\n\xff b"[..]);
     hostile.task.uid = None;
     let mut unknown = scored(task(667, "half", 0, 4711), memory(70_000, 10), HALF_GIB);
     unknown.memory = Some(Memory { rss_anon_pages: Some(70_000), ..Memory::default() });

@@ -60,7 +60,7 @@ fn names(addresses: &[u64], context: &Context) -> (Vec<String>, bool) {
     let found = all(&stack(addresses), context).unwrap();
     let [Observation::Stack(stack)] = found.as_slice() else { panic!("{found:?}") };
     let name = |frame: &crate::model::evidence::Frame| {
-        frame.function.as_ref().map_or("?".into(), |name| String::from_utf8_lossy(&name.0).into_owned())
+        frame.function.as_ref().map_or("?".into(), |name| String::from_utf8_lossy(name).into_owned())
     };
     (stack.frames.iter().map(name).collect(), stack.cut)
 }
@@ -121,7 +121,7 @@ fn what_is_not_known_of_the_situation_is_none() {
     let found = situation(&bytes);
     assert_eq!((found.nodemask_set, found.nodemask), (Some(true), vec![64]));
     assert_eq!(found.mems_allowed, Some(vec![0, 2]));
-    assert_eq!(found.cpuset.unwrap().0[..], *b"/");
+    assert_eq!(found.cpuset.unwrap()[..], *b"/");
 
     put(&mut bytes, offset_of!(wire::Situation, read_failed), &1u32.to_le_bytes());
     let found = situation(&bytes);
@@ -174,7 +174,7 @@ fn a_node_gives_itself_and_its_populated_zones() {
         panic!("{found:?}")
     };
     assert_eq!((node.node, node.stats.as_slice()), (1, [7, -1].as_slice()));
-    assert_eq!((first.node, first.index, &first.name.0[..]), (1, 1, b"DMA32".as_slice()));
+    assert_eq!((first.node, first.index, &first.name[..]), (1, 1, b"DMA32".as_slice()));
     assert_eq!((first.min_pages, first.present_pages, first.low_pages), (Some(10), Some(11), None));
     assert_eq!((second.index, second.lowmem_reserve_pages.as_slice()), (2, [22, 23].as_slice()));
     assert_eq!(second.free_blocks, [24, 26]);

@@ -182,11 +182,11 @@ fn half_ids_and_strange_places_tell_nothing() {
     for path in ["/kubepods-gold-podUID_.slice", "/x-burstable-podUID_.slice", "/kubepods-podUID.slice"] {
         assert!(told(path).starts_with("-, -, "), "{}", told(path));
     }
-    let half = Name(format!("/docker/{ID}/\u{fffd}").replace('\u{fffd}', "x").into_bytes());
+    let half = Name::from(format!("/docker/{ID}/\u{fffd}").replace('\u{fffd}', "x").into_bytes());
     assert!(owner(&half).container.is_some());
-    let not_text = Name([format!("/docker/{ID}/").as_bytes(), b"\xff"].concat());
+    let not_text = Name::from([format!("/docker/{ID}/").as_bytes(), b"\xff"].concat());
     assert_eq!(owner(&not_text), Owner::default());
-    let long = Name(format!("/{}.service", "a".repeat(300)).into_bytes());
+    let long = Name::from(format!("/{}.service", "a".repeat(300)).into_bytes());
     assert_eq!(owner(&long).unit, None);
 }
 

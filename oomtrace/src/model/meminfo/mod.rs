@@ -150,7 +150,7 @@ impl<'a> MemInfo<'a> {
     /// "pages HighMem/MovableOnly": present in zones of high memory, which 64-bit machines do not have.
     #[must_use]
     pub fn highmem_pages(&self) -> Option<u64> {
-        self.zone_sum(|zone| if zone.name.0 == b"HighMem" { zone.present_pages } else { Some(0) })
+        self.zone_sum(|zone| if &*zone.name == b"HighMem" { zone.present_pages } else { Some(0) })
     }
 
     fn zone_sum(&self, pages: impl Fn(&ZoneMemory) -> Option<u64>) -> Option<u64> {

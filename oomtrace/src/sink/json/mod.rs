@@ -78,7 +78,7 @@ impl<'a> From<&'a Name> for NameJson<'a> {
         match name.as_utf8() {
             Some(text) => Self::Text(text),
             None => {
-                let bytes = name.0.iter().map(|byte| format!("{byte:02x}")).collect();
+                let bytes = name.iter().map(|byte| format!("{byte:02x}")).collect();
                 Self::Raw { bytes, text: name.to_string() }
             }
         }

@@ -155,7 +155,7 @@ fn telling(frames: &[Frame]) -> Vec<&Frame> {
 fn short(frame: &Frame) -> String {
     match (name(frame), &frame.function) {
         (Some(name), _) => words::plain(name),
-        (None, Some(function)) if !function.0.is_empty() => function.to_string(),
+        (None, Some(function)) if !function.is_empty() => function.to_string(),
         _ => "?".to_owned(),
     }
 }
@@ -163,7 +163,7 @@ fn short(frame: &Frame) -> String {
 /// `handle_mm_fault+0x1c4/0x3b0 [module]`
 fn whole(frame: &Frame) -> String {
     let function = match &frame.function {
-        Some(function) if !function.0.is_empty() => function.to_string(),
+        Some(function) if !function.is_empty() => function.to_string(),
         _ => "?".to_owned(),
     };
     let place = match (frame.offset, frame.size) {

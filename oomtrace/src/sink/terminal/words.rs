@@ -76,7 +76,7 @@ pub(super) fn long_duration(ns: u64) -> String {
 
 /// `gunicorn[48121]`.
 pub(crate) fn task(person: &Person) -> String {
-    let comm = if person.comm.0.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
+    let comm = if person.comm.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
     format!("{comm}[{}]", person.pid)
 }
 

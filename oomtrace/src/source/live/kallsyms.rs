@@ -160,7 +160,7 @@ mod tests {
 
     fn name(found: &Kallsyms, address: u64) -> Option<String> {
         let frame = found.symbols.frame(address);
-        frame.function.map(|name| String::from_utf8_lossy(&name.0).into_owned())
+        frame.function.map(|name| String::from_utf8_lossy(&name).into_owned())
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Stat {
     pub(super) fn parse(file: &[u8]) -> Option<Self> {
         let open = file.iter().position(|&byte| byte == b'(')?;
         let close = file.iter().rposition(|&byte| byte == b')')?;
-        let comm = Name(file.get(open + 1..close)?.to_vec());
+        let comm = Name::from(file.get(open + 1..close)?);
         // Fields after the name, the third of all first.
         let fields: Vec<&[u8]> = words(file.get(close + 1..)?).collect();
         let flags: u64 = decimal(fields.get(6)?)?;

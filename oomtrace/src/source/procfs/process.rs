@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 
-use crate::model::Name;
 use crate::model::observation::Memory;
 use crate::rank::Process;
 
@@ -54,7 +53,7 @@ impl Root {
         // Right after the memory, so that little changes in between.
         let oom_score = if with_score { fields::decimal(read("oom_score")?.trim_ascii()) } else { None };
         let oom_score_adj = fields::decimal(read("oom_score_adj")?.trim_ascii());
-        let cgroup = read("cgroup").ok().and_then(|file| Some(hierarchy?.path_in(&file)?.to_vec())).map(Name);
+        let cgroup = read("cgroup").ok().and_then(|file| Some(hierarchy?.path_in(&file)?.into()));
         Ok(Found {
             started: stat.started,
             threads: fields::number(&status, "Threads").unwrap_or(1),

@@ -136,7 +136,7 @@ fn a_process_is_read_as_the_scorer_would() {
     let process = Process {
         pid: 7,
         tid: 7,
-        comm: Name(b"a) \xff".to_vec()),
+        comm: Name::from(&b"a) \xff"[..]),
         uid: Some(1000),
         oom_score_adj: Some(-17),
         cgroup: Some(Name::from("/two")),

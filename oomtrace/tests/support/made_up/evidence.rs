@@ -303,7 +303,7 @@ pub fn whole_machine() -> Vec<Observation> {
 /// What a damaged or hostile recording can have of it: huge and negative counters, more of them than names, functions that
 /// are unknown or drive the terminal, nodes that were left out, nobody who adjusted.
 pub fn odd() -> Vec<Observation> {
-    let hostile = Name(b"x\x1b[2J\xff".to_vec());
+    let hostile = Name::from(&b"x\x1b[2J\xff"[..]);
     let victim = scored(task(48121, "gunicorn", 0, SCOPE), memory(105_270, 540), HALF_GIB);
     let mut pass = Pass::enter(1, 500, victim.task.clone(), super::GFP_KERNEL_ACCOUNT & 0xfff, 0, None);
     pass.totalpages = Some(HALF_GIB);
