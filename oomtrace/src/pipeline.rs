@@ -205,7 +205,7 @@ impl Pipeline {
         if let Some(keeper) = &mut self.keeper {
             open.iter().for_each(|episode| keeper.episode(episode));
         }
-        let wanted = match end.and_then(|end| end.completed) {
+        let wanted = match end.as_ref().and_then(|end| end.completed) {
             Some(completed) => completed.saturating_sub(self.completed),
             None if self.reached_count => 0,
             None => u64::MAX,
@@ -223,12 +223,13 @@ impl Pipeline {
             self.show(episode);
         }
         self.totals.complete = end.is_some() || self.reached_count;
-        self.totals.boot_ns = end.map(|end| end.boot_ns);
-        self.totals.lost = end.map_or(self.lost, |end| end.lost);
+        self.totals.boot_ns = end.as_ref().map(|end| end.boot_ns);
+        self.totals.lost = end.as_ref().map_or(self.lost, |end| end.lost);
         if let Some(keeper) = self.keeper.take() {
             let path = |cgroup| assembler.as_mut().and_then(|assembler| assembler.cgroup_path(cgroup));
             self.totals.ledger = keeper.close(end.as_ref(), self.totals.lost, path);
         }
+        self.totals.stats = end.and_then(|end| end.stats);
         let failures = self.sinks.end(&self.totals);
         self.note(failures);
         Summary { totals: self.totals, failed: self.failed, pipe_closed: self.pipe_closed }

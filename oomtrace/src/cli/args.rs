@@ -93,6 +93,9 @@ pub struct CaptureArgs {
     /// Stop after a time, for example 10s, 5m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
+    /// Tell at the end what the capture cost: runs and time of each program, how full the buffers were
+    #[arg(long)]
+    pub stats: bool,
     /// Leave a hook out; for tests of what is shown without it
     #[arg(long, value_name = "NAME", hide = true)]
     pub without_hook: Vec<String>,

@@ -44,8 +44,14 @@ fn start(args: &DemoArgs) -> Result<(Live, Memcg), String> {
     if args.recorded {
         return Err("as asked".to_owned());
     }
-    let options =
-        Options { flavour: Flavour::Auto, btf: None, ring_bytes: None, without: Vec::new(), probe_log: None };
+    let options = Options {
+        flavour: Flavour::Auto,
+        btf: None,
+        ring_bytes: None,
+        without: Vec::new(),
+        stats: false,
+        probe_log: None,
+    };
     let capture = Live::start(&options).map_err(|error| error.to_string())?;
     let memcg = Memcg::create(LIMIT_MIB << 20).map_err(|error| error.to_string())?;
     Ok((capture, memcg))

@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::model::episode::{Episode, Outcome};
 use crate::model::{Ledger, Name, SessionInfo};
 use crate::pipeline::{Pipeline, Summary};
-use crate::sink::json::{LedgerJson, LostJson, rfc3339};
+use crate::sink::json::{LedgerJson, LostJson, StatsJson, rfc3339};
 use crate::sink::terminal::text;
 use crate::sink::{FanOut, Sink, Totals};
 
@@ -203,6 +203,7 @@ struct InfoJson<'a> {
     last_boot_ns: Option<u64>,
     lost: LostJson,
     ledger: LedgerJson<'a>,
+    stats: Option<StatsJson<'a>>,
     frames: u64,
     unknown_frames: u64,
     unreadable_frames: u64,
@@ -238,6 +239,7 @@ fn json<'a>(input: &'a Input, summary: &'a Summary, counts: Counts) -> InfoJson<
         last_boot_ns: counts.last_ns,
         lost: totals.lost.into(),
         ledger: (&totals.ledger).into(),
+        stats: totals.stats.as_ref().map(StatsJson::from),
         frames: tally.frames,
         unknown_frames: tally.unknown,
         unreadable_frames: tally.unreadable,

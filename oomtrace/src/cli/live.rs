@@ -15,13 +15,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::exit::{Exit, NotAllowed, Usage};
 use crate::filter::Filter;
 use crate::model::observation::{Clock, Lost};
-use crate::model::{Observation, SessionEnd, SessionInfo, SourceKind};
+use crate::model::{Observation, SessionEnd, SessionInfo, SourceKind, Stats};
 use crate::pipeline::{Pipeline, Summary};
 use crate::sink::terminal::text;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, LiveError, Options, host, protect};
 
 use super::args::{Attach, CaptureArgs, DisplayArgs, ProbeLog, RecordArgs, WatchArgs};
+use super::say::say_stats;
 use super::{output, say};
 
 /// Runs `watch`.
@@ -54,6 +55,7 @@ impl Capture<'_> {
         let pipeline = output::captured(self.display, filter, self.args.count, self.output)?;
         let summary = capture(live, pipeline, self.args.duration, |info| say_ready(info, exposed))?;
         say_summary(&summary, self.display.is_none());
+        say_stats(&summary);
         Ok(summary.exit())
     }
 }
@@ -69,6 +71,7 @@ pub(super) fn options(args: &CaptureArgs) -> Options {
         btf: args.btf.clone(),
         ring_bytes: args.ring_size.map(|size| size.as_u64()),
         without: args.without_hook.clone(),
+        stats: args.stats,
         probe_log: match args.probe_log {
             ProbeLog::Off => None,
             ProbeLog::Error => Some(log::LevelFilter::Error),
@@ -135,6 +138,11 @@ async fn drive(
             () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
             () = log_tick(live.probe_log.is_some()) => Woken::Ring,
         };
+        if let Some(meter) = &mut live.meter
+            && !more
+        {
+            meter.woken();
+        }
         if let Some(log) = &mut live.probe_log {
             log.flush();
         }
@@ -147,6 +155,7 @@ async fn drive(
     // Before the probes go: what is killed after this look and seen by them can be told by its time, what is killed without
     // them could not.
     let (vmstat_oom_kills, boot_ns) = host::oom_kills_now();
+    let cost = live.meter.take().map(|meter| meter.stats());
     live.detach();
     if flow.is_continue() {
         let _ended_anyway = drain(&mut live, &mut pipeline, &mut lost, usize::MAX);
@@ -154,6 +163,7 @@ async fn drive(
     while let Some(observation) = live.ring.take() {
         pipeline.pass_by(&observation);
     }
+    let stats = cost.map(|stats| Stats { ring: live.ring.level(), ..stats });
     lost.add(Lost { missed_runs, ..live.losses.counted() });
     lost.rejected = lost.rejected.saturating_add(live.ring.rejected());
     Ok(pipeline.finish(Some(SessionEnd {
@@ -162,6 +172,7 @@ async fn drive(
         completed: None,
         vmstat_oom_kills,
         kills_left: None,
+        stats,
     })))
 }
 

@@ -11,12 +11,14 @@ use crate::pipeline::{Pipeline, Summary};
 use super::args::{ReplayArgs, Speed};
 use super::input::{self, Input};
 use super::output;
+use super::say::say_stats;
 
 /// Runs the command.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let mut input = input::open(&args.file)?;
     let pipeline = output::shown(&args.display, Filter::from(&args.filter), args.count);
     let (summary, whole) = drive(&mut input, pipeline, args.speed);
+    say_stats(&summary);
     if summary.failed || summary.pipe_closed || !whole {
         return Ok(summary.exit());
     }

@@ -4,6 +4,9 @@ use std::io::{IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::pipeline::Summary;
+use crate::sink::terminal::text;
+
 /// Columns before the lines that a long message goes on in.
 const HANGING: usize = 4;
 
@@ -23,6 +26,15 @@ pub(crate) fn say(message: &str) {
         None => message,
     };
     let _ = writeln!(stderr, "{text}");
+}
+
+/// What the capture cost, when that was asked for.
+pub(super) fn say_stats(summary: &Summary) {
+    let totals = &summary.totals;
+    if let Some(stats) = &totals.stats {
+        say("what the capture cost:");
+        let _ = std::io::stderr().lock().write_all(text::stats(stats, &totals.lost).as_bytes());
+    }
 }
 
 /// Breaks each line at blanks so that none is wider than `columns`; a word that is wider stays whole, to be copied.

@@ -11,9 +11,11 @@ pub mod meminfo;
 pub mod name;
 pub mod observation;
 pub mod session;
+pub mod stats;
 
 pub use episode::Episode;
 pub use ledger::Ledger;
 pub use name::Name;
 pub use observation::Observation;
 pub use session::{SessionEnd, SessionInfo, SourceKind};
+pub use stats::Stats;

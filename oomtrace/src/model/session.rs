@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::observation::Lost;
+use super::stats::Stats;
 
 /// The head of a session: everything a reader needs to understand its observations on another machine.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -204,7 +205,7 @@ pub struct GfpFlag {
 }
 
 /// The end of a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct SessionEnd {
     /// Boot clock when the capture ended, ns: just before the probes were taken away.
@@ -225,4 +226,7 @@ pub struct SessionEnd {
     /// are not recorded. `None`: none, or not counted.
     #[n(4)]
     pub kills_left: Option<u64>,
+    /// What the capture cost, when that was asked for.
+    #[n(5)]
+    pub stats: Option<Stats>,
 }

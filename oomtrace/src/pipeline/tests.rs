@@ -60,7 +60,8 @@ fn live(observations: &[Observation], count: Option<u64>, filter: Filter) -> ([S
         }
         flow = pipeline.push(observation);
     }
-    let summary = pipeline.finish(Some(made_up::end(observations)));
+    let end = SessionEnd { stats: Some(made_up::stats()), ..made_up::end(observations) };
+    let summary = pipeline.finish(Some(end));
     (outputs.into_strings(), std::fs::read(file.path()).expect("it was written"), summary)
 }
 

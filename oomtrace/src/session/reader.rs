@@ -87,7 +87,7 @@ impl<R: Read> Reader<R> {
     /// The session's own end; `None` when it has not been read, or is missing.
     #[must_use]
     pub fn end(&self) -> Option<SessionEnd> {
-        self.end
+        self.end.clone()
     }
 
     /// How the reading ended; `None` while there is more.

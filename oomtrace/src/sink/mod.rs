@@ -7,7 +7,7 @@ pub mod terminal;
 use std::io;
 
 use crate::model::observation::Lost;
-use crate::model::{Episode, Ledger, SessionInfo};
+use crate::model::{Episode, Ledger, SessionInfo, Stats};
 
 pub use json::Json;
 pub use terminal::Terminal;
@@ -53,6 +53,8 @@ pub struct Totals {
     pub lost: Lost,
     /// Kills of the whole session, whatever was shown, against the kernel's counters.
     pub ledger: Ledger,
+    /// What the capture cost, when that was asked for.
+    pub stats: Option<Stats>,
 }
 
 /// Several sinks as one. One that fails is left out from then on, the others go on.

@@ -10,7 +10,8 @@ use oomtrace::assemble::Assembler;
 use oomtrace::badness;
 use oomtrace::model::observation::*;
 use oomtrace::model::session::{GfpFlag, Hook, Settings};
-use oomtrace::model::{Episode, Name, Observation, SessionEnd, SessionInfo, SourceKind};
+use oomtrace::model::stats::{BufferStats, CollectorStats, ProgramStats};
+use oomtrace::model::{Episode, Name, Observation, SessionEnd, SessionInfo, SourceKind, Stats};
 use oomtrace::session::Writer;
 
 /// `GFP_KERNEL | __GFP_ACCOUNT` of the made-up kernel.
@@ -551,6 +552,33 @@ pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
     ];
     all.extend(evidence::scenarios());
     all
+}
+
+/// What a capture may have cost.
+pub fn stats() -> Stats {
+    let program = |name: &str, runs, time_ns| ProgramStats {
+        name: name.into(),
+        runs,
+        time_ns,
+        skipped_runs: Some(0),
+        verified_instructions: None,
+    };
+    Stats {
+        programs: vec![
+            program("out_of_memory_fentry", Some(3), Some(9_300)),
+            program("oom_badness_fexit", Some(1_002), Some(1_234_567)),
+            program("mark_oom_victim_kprobe", Some(0), Some(0)),
+        ],
+        uncounted_because: None,
+        ring: Some(BufferStats { bytes: 1 << 20, high_water_bytes: 12_345 }),
+        candidate_log: Some(BufferStats { bytes: 1 << 18, high_water_bytes: 128 * 1002 }),
+        collector: CollectorStats {
+            wake_ups: 3,
+            user_ns: Some(700_000),
+            system_ns: Some(500_000),
+            peak_rss_bytes: Some(8 << 20),
+        },
+    }
 }
 
 /// The end that a source would give: losses are those of the passes.

@@ -7,11 +7,13 @@ mod ledger;
 mod memory;
 mod rank;
 mod session;
+mod stats;
 
 pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
 pub use rank::ranking;
 pub(crate) use session::LostJson;
+pub(crate) use stats::StatsJson;
 
 use std::io::{self, Write};
 

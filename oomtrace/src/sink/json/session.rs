@@ -8,6 +8,7 @@ use crate::model::session::{Hook, Settings};
 use crate::sink::Totals;
 
 use super::ledger::LedgerJson;
+use super::stats::StatsJson;
 use super::{FORMAT, rfc3339};
 
 #[derive(Serialize)]
@@ -128,11 +129,12 @@ pub(super) struct End<'a> {
     hidden: u64,
     lost: LostJson,
     ledger: LedgerJson<'a>,
+    stats: Option<StatsJson<'a>>,
 }
 
 impl<'a> From<&'a Totals> for End<'a> {
     fn from(totals: &'a Totals) -> Self {
-        let &Totals { complete, episodes, victims, hidden, boot_ns, lost, ref ledger } = totals;
+        let &Totals { complete, episodes, victims, hidden, boot_ns, lost, ref ledger, ref stats } = totals;
         Self {
             r#type: "end",
             complete,
@@ -142,6 +144,7 @@ impl<'a> From<&'a Totals> for End<'a> {
             hidden,
             lost: lost.into(),
             ledger: ledger.into(),
+            stats: stats.as_ref().map(StatsJson::from),
         }
     }
 }

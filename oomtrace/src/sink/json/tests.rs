@@ -16,7 +16,8 @@ fn lines(observations: &[crate::model::Observation]) -> Vec<Value> {
     for episode in made_up::assemble(&info, observations) {
         sink.episode(&episode).expect("memory takes everything");
     }
-    sink.end(&Totals::default()).expect("memory takes everything");
+    let totals = Totals { stats: Some(made_up::stats()), ..Totals::default() };
+    sink.end(&totals).expect("memory takes everything");
     let text = String::from_utf8(out).expect("JSON is UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
 }
@@ -73,7 +74,13 @@ fn the_fields_are_those_of_the_contract() {
     );
     let lost = set("candidates records reads victims rejected unclosed missed_runs");
     assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
-    assert_eq!(keys(end), set("type complete episodes victims hidden boot_ns lost ledger"));
+    assert_eq!(keys(end), set("type complete episodes victims hidden boot_ns lost ledger stats"));
+    let stats = &end["stats"];
+    assert_eq!(keys(stats), set("programs uncounted_because ring candidate_log collector"));
+    assert_eq!(keys(&stats["programs"][0]), set("name runs time_ns skipped_runs verified_instructions"));
+    assert_eq!(keys(&stats["ring"]), set("bytes high_water_bytes"));
+    assert_eq!(keys(&stats["candidate_log"]), set("bytes high_water_bytes"));
+    assert_eq!(keys(&stats["collector"]), set("wake_ups user_ns system_ns peak_rss_bytes"));
     assert_eq!(episode["memcg"], Value::Null);
 }
 

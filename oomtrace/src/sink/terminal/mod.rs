@@ -3,6 +3,7 @@
 //! - here: the sink, the session's and the end's line;
 //! - [`page`]: labels, wrapping, colour;
 //! - [`words`]: numbers, sizes, times and names as text;
+//! - [`stats`]: what a capture cost, for stderr;
 //! - [`ranking`]: who would be killed next, with the same table;
 //! - [`explain`]: one episode explained at length;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`]: the parts of an episode.
@@ -17,6 +18,7 @@ mod outcome;
 mod owner;
 mod page;
 mod ranking;
+mod stats;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ mod words;
 pub(crate) mod text {
     pub(crate) use super::explain::{assumption, doubt};
     pub(crate) use super::ledger::line as ledger;
+    pub(crate) use super::stats::table as stats;
     pub(crate) use super::words::{date_time, grouped, losses, size, task};
 }
 

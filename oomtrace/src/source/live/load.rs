@@ -17,6 +17,7 @@ use super::{
     layout,
     losses::Losses,
     ring::Ring,
+    stats::{Loaded, Meter},
     support, tracefs,
 };
 use crate::{
@@ -59,6 +60,8 @@ pub struct Options {
     pub ring_bytes: Option<u64>,
     /// Functions that are not to be hooked.
     pub without: Vec<String>,
+    /// Whether to count what the capture costs.
+    pub stats: bool,
     /// Level of the probes' own diagnostics; `None` is off.
     pub probe_log: Option<log::LevelFilter>,
 }
@@ -71,6 +74,8 @@ pub struct Live {
     pub ring: Ring,
     /// Its loss counters.
     pub losses: Losses,
+    /// Counts what it costs, when asked for.
+    pub meter: Option<Meter>,
     /// The probes' own diagnostics, when asked for.
     pub probe_log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     /// Programs and links: the probes are gone when this is dropped.
@@ -153,14 +158,27 @@ impl Live {
             Some(_) => aya_log::EbpfLogger::init(&mut programs).ok(),
             None => None,
         };
+        let mut ring = Ring::new(ring, context).map_err(|error| refused(error.to_string()))?;
+        if options.stats {
+            ring.watch_level(info.ring_bytes.unwrap_or(0)).map_err(|error| refused(error.to_string()))?;
+        }
+        let meter = options.stats.then(|| Meter::start(loaded(&programs)));
         Ok(Self {
             info,
-            ring: Ring::new(ring, context).map_err(|error| refused(error.to_string()))?,
+            ring,
             losses: Losses::new(losses, program_fds).map_err(|error| refused(error.to_string()))?,
+            meter,
             probe_log,
             programs: Some(programs),
         })
     }
+}
+
+/// The programs that were loaded.
+fn loaded(programs: &Ebpf) -> Vec<Loaded> {
+    use std::os::fd::{AsFd, AsRawFd};
+    let fd = |program: &aya::programs::Program| Some(program.fd().ok()?.as_fd().as_raw_fd());
+    programs.programs().filter_map(|(name, program)| Some((name.to_owned(), fd(program)?))).collect()
 }
 
 /// What the programs are told of this kernel.

@@ -1,10 +1,9 @@
 //! Losses that no record can carry: what the programs counted, and runs that the kernel skipped.
 
-use std::fs;
-
 use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use oomtrace_common::record::loss;
 
+use super::fdinfo::Fdinfo;
 use crate::model::observation::Lost;
 
 /// The counters of a running capture.
@@ -43,32 +42,7 @@ impl Losses {
     /// fdinfo, which is there from 5.12 on; `None` before. To be read while the programs are there.
     #[must_use]
     pub fn missed_runs(&self) -> Option<u64> {
-        let of_each = self.program_fds.iter().filter_map(|fd| {
-            let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            recursion_misses(&info)
-        });
+        let of_each = self.program_fds.iter().filter_map(|&fd| Fdinfo::read(fd)?.counter("recursion_misses"));
         of_each.reduce(u64::saturating_add)
-    }
-}
-
-/// The counter in a program's fdinfo.
-fn recursion_misses(fdinfo: &str) -> Option<u64> {
-    let line = fdinfo.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
-    line.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::recursion_misses;
-
-    #[test]
-    fn a_kernel_that_does_not_count_is_not_one_that_counted_nothing() {
-        let older = "pos:\t0\nflags:\t02000002\nprog_type:\t2\nrun_cnt:\t0\n";
-        assert_eq!(recursion_misses(older), None);
-        assert_eq!(recursion_misses(&format!("{older}recursion_misses:\t0\n")), Some(0));
-        assert_eq!(
-            recursion_misses(&format!("{older}recursion_misses:\t12\nverified_insns:\t9\n")),
-            Some(12)
-        );
     }
 }

@@ -16,10 +16,13 @@ pub mod losses;
 pub mod places;
 pub mod protect;
 pub mod ring;
+pub mod stats;
 pub mod support;
 pub mod tracefs;
 
 mod btf;
+mod fdinfo;
+mod gauge;
 mod limits;
 
 pub use error::LiveError;

@@ -1,14 +1,16 @@
 //! The ring's consumer: waits without polling, copies records out, decodes them.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 
 use aya::maps::{MapData, RingBuf};
 use bytes::Bytes;
 use tokio::io::{Interest, unix::AsyncFd};
 
+use super::gauge::Gauge;
 use crate::{
     decode::{DecodeError, context::Context, decode},
-    model::Observation,
+    model::{Observation, stats::BufferStats},
 };
 
 /// The consumer's end of the ring. Needs a tokio runtime.
@@ -19,11 +21,33 @@ pub struct Ring {
     /// Observations of the last record that have not been taken.
     decoded: VecDeque<Observation>,
     rejected: u64,
+    gauge: Option<Gauge>,
 }
 
 impl Ring {
     pub(super) fn new(ring: RingBuf<MapData>, context: Context) -> std::io::Result<Self> {
-        Ok(Self { ring: Some(ring), ready: None, context, decoded: VecDeque::new(), rejected: 0 })
+        Ok(Self {
+            ring: Some(ring),
+            ready: None,
+            context,
+            decoded: VecDeque::new(),
+            rejected: 0,
+            gauge: None,
+        })
+    }
+
+    /// From now on notes how full it is; `bytes` is its size.
+    pub(super) fn watch_level(&mut self, bytes: u64) -> std::io::Result<()> {
+        if let Some(ring) = &self.ring {
+            self.gauge = Some(Gauge::new(ring.as_fd(), bytes)?);
+        }
+        Ok(())
+    }
+
+    /// How full it was, if that was noted.
+    #[must_use]
+    pub fn level(&self) -> Option<BufferStats> {
+        self.gauge.as_ref().map(Gauge::stats)
     }
 
     /// Records that could not be decoded so far.
@@ -56,6 +80,9 @@ impl Ring {
 
     /// A ring item borrows the map and gives its slot back when it is dropped: it is copied out at once.
     fn next_record(&mut self) -> Option<Bytes> {
+        if let Some(gauge) = &mut self.gauge {
+            gauge.look();
+        }
         let ring = match (&mut self.ready, &mut self.ring) {
             (Some(ready), _) => ready.get_mut(),
             (None, Some(ring)) => ring,
