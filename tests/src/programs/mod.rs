@@ -8,6 +8,7 @@ mod arguments;
 mod cast;
 mod exit_leader;
 mod fill;
+mod herd;
 mod hog;
 mod idle;
 mod memory;
@@ -16,6 +17,7 @@ mod read_locked;
 mod read_scores;
 mod share_mm;
 mod threads;
+mod time_reads;
 mod vfork;
 
 pub use arguments::Arguments;
@@ -33,6 +35,7 @@ pub const PROGRAMS: &[Program] = &[
     ("cast", cast::main),
     ("exit-leader", exit_leader::main),
     ("fill", fill::main),
+    ("herd", herd::main),
     ("hog", hog::main),
     ("idle", idle::main),
     ("named", named::main),
@@ -40,6 +43,7 @@ pub const PROGRAMS: &[Program] = &[
     ("read-scores", read_scores::main),
     ("share-mm", share_mm::main),
     ("threads", threads::main),
+    ("time-reads", time_reads::main),
     ("vfork", vfork::main),
 ];
 

@@ -38,6 +38,7 @@ mod replay_identical;
 mod ring_too_small;
 mod scorer_silent;
 mod shared_mm;
+mod stats;
 mod storm;
 mod swap;
 mod sysrq_f;
@@ -96,6 +97,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("allocating_task", allocating_task::run),
     each("scorer_silent", scorer_silent::run),
     each("replay_identical", replay_identical::run),
+    each("stats", stats::run),
     each("ring_too_small", ring_too_small::run),
     each("interrupted", interrupted::run),
     each("adjusted", adjusted::run),
