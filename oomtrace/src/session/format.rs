@@ -225,7 +225,9 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::OPENED => get(payload).map(|o| Frame::Observation(Observation::Opened(o))),
         kind::CGROUP => get(payload).map(|o| Frame::Observation(Observation::Cgroup(o))),
         kind::MEMCG_LEVEL => get(payload).map(|o| Frame::Observation(Observation::MemcgLevel(o))),
-        kind::CANDIDATES => get(payload).map(|o| Frame::Observation(Observation::Candidates(o))),
+        kind::CANDIDATES => super::candidates::read(payload)
+            .map_or_else(|| get(payload), Ok)
+            .map(|o| Frame::Observation(Observation::Candidates(o))),
         kind::CHOICE => get(payload).map(|o| Frame::Observation(Observation::Choice(o))),
         kind::KILL => get(payload).map(|o| Frame::Observation(Observation::Kill(o))),
         kind::SIGNAL => get(payload).map(|o| Frame::Observation(Observation::Signal(o))),

@@ -3,6 +3,7 @@
 //! Owns the bytes and nothing else: what the observations mean is left to `assemble`, where they come from to the
 //! sources. The file stores observations, not episodes, so that a better assembler improves old recordings.
 
+mod candidates;
 pub mod error;
 pub mod format;
 pub mod reader;
