@@ -151,17 +151,17 @@ impl Pipeline {
 
     /// The next observation. Break: the wanted number of episodes has been shown, or there is nobody left to write for;
     /// the source should end the session.
-    pub fn push(&mut self, observation: &Observation) -> ControlFlow<()> {
-        self.recording(|recorder| recorder.observation(observation));
+    pub fn push(&mut self, observation: Observation) -> ControlFlow<()> {
+        self.recording(|recorder| recorder.observation(&observation));
         if let Some(keeper) = &mut self.keeper {
-            keeper.observation(observation);
+            keeper.observation(&observation);
         }
-        let episodes =
-            self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
         // A kill is worth waiting for the disk; the aborted scans around it, dozens in a storm, are not. The recording is
         // safe before the episode is shown: what a person has seen is on disk.
         let killed =
-            matches!(observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
+            matches!(&observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
+        let episodes =
+            self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
         let commit = !episodes.is_empty() || killed;
         if commit {
             self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));

@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use crate::model::evidence::AdjUpdated;
 
 /// Changes kept for one task: the oldest go first.
@@ -19,7 +21,7 @@ pub struct Adjustments {
     /// In the order of seeing.
     changes: VecDeque<AdjUpdated>,
     /// How many there are for each task.
-    each: HashMap<i32, usize>,
+    each: HashMap<i32, usize, RandomState>,
 }
 
 impl Adjustments {
@@ -44,6 +46,11 @@ impl Adjustments {
                 self.each.remove(&change.tid);
             }
         }
+    }
+
+    /// Whether there are changes of that task.
+    pub(super) fn knows(&self, tid: i32) -> bool {
+        self.each.contains_key(&tid)
     }
 
     /// The changes of some tasks, made before `until_ns`, oldest first. A process id that was used again by another process

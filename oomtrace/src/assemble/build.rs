@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::badness::Subject;
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
@@ -43,7 +45,7 @@ pub(super) fn episode(
         folded,
         ..
     } = open;
-    let mut paths = Paths { cgroups, seen: HashMap::new() };
+    let mut paths = Paths { cgroups, seen: HashMap::default() };
 
     let chosen = rank::chosen(choice.as_ref(), closed.as_ref(), &candidates);
     let blocker = fold::blocker(&candidates, closed.as_ref()).filter(|_| outcome == Outcome::Skipped);
@@ -55,22 +57,20 @@ pub(super) fn episode(
     candidates.sort_by_key(|(index, _)| *index);
     let victims =
         victims_of(victims, &candidates, choice.as_ref(), opened.as_ref().map(|o| &o.trigger), &mut paths);
-    let mut scanned: Vec<(Option<u32>, Candidate)> = Vec::with_capacity(candidates.len() + 1);
-    scanned.extend(candidates.into_iter().map(|(index, candidate)| (Some(index), candidate)));
-    scanned.extend(unseen_chosen(choice.as_ref(), &scanned, evaluated).map(|candidate| (None, candidate)));
+    let unseen = unseen_chosen(choice.as_ref(), &candidates, evaluated);
     let scan = Scan { chosen, scope, scorer_silent };
-    let mut ranked: Vec<RankedCandidate> = scanned
+    let ranked = in_order(&candidates, unseen.as_ref(), scan)
         .into_iter()
         .map(|(index, candidate)| ranked(index, candidate, scan, totalpages, machine, &mut paths))
-        .collect();
-    ranked.sort_by_key(|c| rank::key(c.verdict, c.score, c.scan_index));
+        .collect::<Vec<_>>();
 
     levels.sort_by_key(|level| level.level);
     evidence.sort();
     let until_ns =
         choice.as_ref().map(|c| c.at).or(closed.as_ref().map(|c| c.at)).map_or(u64::MAX, |at| at.boot_ns);
     let tasks = ranked.iter().map(|c| &c.task).chain(victims.iter().map(|v| &v.task));
-    let tids: HashSet<i32> = tasks.flat_map(|task| [task.pid, task.tid]).collect();
+    let tids: HashSet<i32> =
+        tasks.flat_map(|task| [task.pid, task.tid]).filter(|&tid| adjustments.knows(tid)).collect();
     let adj_changes = adjustments.of(&tids, until_ns);
     let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
     let chosen_ns = choice.as_ref().map(|choice| choice.at.boot_ns);
@@ -138,7 +138,7 @@ fn memcg(levels: Vec<MemcgLevel>, limiting: Option<u64>, paths: &mut Paths<'_>) 
 /// The chosen one when the scan's record of it was lost. Not when there was no scan: then nobody was a candidate.
 fn unseen_chosen(
     choice: Option<&Choice>,
-    scanned: &[(Option<u32>, Candidate)],
+    scanned: &[(u32, Candidate)],
     evaluated: Option<u32>,
 ) -> Option<Candidate> {
     let choice = choice?;
@@ -160,16 +160,36 @@ fn unseen_chosen(
     Some(chosen)
 }
 
+/// What the scan looked at, and the chosen one if it did not show there, as they are to be shown. Only the keys are sorted:
+/// a candidate is large.
+fn in_order<'a>(
+    scanned: &'a [(u32, Candidate)],
+    unseen: Option<&'a Candidate>,
+    scan: Scan,
+) -> Vec<(Option<u32>, &'a Candidate)> {
+    let seen = scanned.iter().map(|(index, candidate)| (Some(*index), candidate));
+    let all = || seen.clone().chain(unseen.map(|candidate| (None, candidate)));
+    let key = |(index, candidate): (Option<u32>, &Candidate)| {
+        let (verdict, score) = rank::verdict(candidate, scan);
+        rank::key(verdict, score, index)
+    };
+    let mut order: Vec<_> = all().enumerate().map(|(position, entry)| (key(entry), position)).collect();
+    order.sort_unstable();
+    let all: Vec<_> = all().collect();
+    order.into_iter().filter_map(|(_, position)| all.get(position).copied()).collect()
+}
+
 fn ranked(
     scan_index: Option<u32>,
-    candidate: Candidate,
+    candidate: &Candidate,
     scan: Scan,
     totalpages: Option<u64>,
     machine: Machine,
     paths: &mut Paths<'_>,
 ) -> RankedCandidate {
-    let (verdict, score) = rank::verdict(&candidate, scan);
+    let (verdict, score) = rank::verdict(candidate, scan);
     let Candidate { task, memory, flags, .. } = candidate;
+    let (memory, flags) = (*memory, *flags);
     let explained = match (score, memory, task.oom_score_adj, totalpages, machine.kernel) {
         (Score::Points(points), Some(memory), Some(oom_score_adj), Some(totalpages), Some(kernel)) => {
             // Capabilities are not captured; root has them all unless somebody took them away.
@@ -178,7 +198,7 @@ fn ranked(
         }
         _ => None,
     };
-    RankedCandidate { task: paths.person(task), scan_index, score, memory, flags, verdict, explained }
+    RankedCandidate { task: paths.person(task.clone()), scan_index, score, memory, flags, verdict, explained }
 }
 
 /// The victims, with what the scan, the choice or the entry know of those that no kill record describes.
@@ -192,7 +212,11 @@ fn victims_of(
     if victims.is_empty() {
         return Vec::new();
     }
-    let by_pid: HashMap<i32, &Candidate> = candidates.iter().map(|(_, c)| (c.task.pid, c)).collect();
+    let mut pids: Vec<i32> = victims.entries().iter().map(|entry| entry.pid).collect();
+    pids.sort_unstable();
+    let is_victim = |candidate: &Candidate| pids.binary_search(&candidate.task.pid).is_ok();
+    let of_victims = candidates.iter().map(|(_, c)| c).filter(|c| is_victim(c));
+    let by_pid: HashMap<i32, &Candidate> = of_victims.map(|c| (c.task.pid, c)).collect();
     let chosen = choice.map(|choice| &choice.chosen);
     // With the choice lost, the first kill (or, that lost too, the first signal) was the chosen one's.
     let first = |test: fn(&&Entry) -> bool| victims.entries().iter().find(test).map(|entry| entry.pid);
@@ -253,7 +277,7 @@ fn why(entry: &Entry, chosen_pid: Option<i32>) -> VictimWhy {
 /// Resolves paths, each once.
 struct Paths<'a> {
     cgroups: &'a mut CgroupTable,
-    seen: HashMap<u64, Option<Name>>,
+    seen: HashMap<u64, Option<Name>, RandomState>,
 }
 
 impl Paths<'_> {

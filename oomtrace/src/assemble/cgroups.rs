@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::model::Name;
 use crate::model::observation::CgroupNode;
 
@@ -13,7 +15,7 @@ const MAX_DEPTH: usize = 1 << 10;
 /// The cgroups that a session has named.
 #[derive(Debug, Default)]
 pub(super) struct CgroupTable {
-    nodes: HashMap<u64, Node>,
+    nodes: HashMap<u64, Node, RandomState>,
     /// Counts what is learned and asked, so that the least recently used can be told.
     uses: u64,
 }
@@ -29,7 +31,7 @@ struct Node {
 
 impl CgroupTable {
     /// Adds a node, or replaces it. Not for id 0, which stands for any cgroup whose id could not be read.
-    pub(super) fn learn(&mut self, node: &CgroupNode) {
+    pub(super) fn learn(&mut self, node: CgroupNode) {
         if node.id == 0 {
             return;
         }
@@ -37,14 +39,14 @@ impl CgroupTable {
             self.make_room();
         }
         self.uses += 1;
-        let CgroupNode { id, parent, name, path } = node.clone();
+        let CgroupNode { id, parent, name, path } = node;
         self.nodes.insert(id, Node { parent, name, path, used: self.uses });
     }
 
     /// Path from the root, `/` for the root itself; `None` when it or an ancestor has not been named.
     pub(super) fn path(&mut self, id: u64) -> Option<Name> {
         self.uses += 1;
-        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut names: Vec<Name> = Vec::new();
         let mut next = id;
         let mut path = loop {
             let node = self.nodes.get_mut(&next)?;
@@ -57,7 +59,7 @@ impl CgroupTable {
                 None => break Vec::new(),
                 Some(parent) => next = parent,
             }
-            names.push(node.name.to_vec());
+            names.push(node.name.clone());
             if names.len() > MAX_DEPTH {
                 return None;
             }
@@ -103,7 +105,7 @@ mod tests {
     fn paths_start_at_the_root() {
         let mut table = CgroupTable::default();
         for n in [node(1, None, ""), node(5, Some(1), "kubepods"), node(9, Some(5), "pod\n")] {
-            table.learn(&n);
+            table.learn(n);
         }
         assert_eq!(table.path(1), Some(Name::from("/")));
         assert_eq!(table.path(5), Some(Name::from("/kubepods")));
@@ -113,10 +115,10 @@ mod tests {
     #[test]
     fn a_missing_ancestor_makes_the_path_unknown() {
         let mut table = CgroupTable::default();
-        table.learn(&node(9, Some(5), "pod"));
+        table.learn(node(9, Some(5), "pod"));
         assert_eq!(table.path(9), None);
         assert_eq!(table.path(7), None);
-        table.learn(&CgroupNode { path: Some(Name::from("/a")), ..node(5, Some(77), "x") });
+        table.learn(CgroupNode { path: Some(Name::from("/a")), ..node(5, Some(77), "x") });
         assert_eq!(table.path(9), Some(Name::from("/a/pod")));
     }
 
@@ -124,7 +126,7 @@ mod tests {
     fn cycles_end() {
         let mut table = CgroupTable::default();
         for n in [node(1, Some(2), "a"), node(2, Some(1), "b"), node(3, Some(3), "c")] {
-            table.learn(&n);
+            table.learn(n);
         }
         assert_eq!(table.path(1), None);
         assert_eq!(table.path(3), None);
@@ -133,10 +135,10 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_keeps_ancestors() {
         let mut table = CgroupTable::default();
-        table.learn(&node(1, None, ""));
-        table.learn(&node(2, Some(1), "jobs"));
+        table.learn(node(1, None, ""));
+        table.learn(node(2, Some(1), "jobs"));
         for id in 3..(MAX_NODES as u64 + 100) {
-            table.learn(&node(id, Some(2), "job"));
+            table.learn(node(id, Some(2), "job"));
         }
         assert!(table.nodes.len() <= MAX_NODES);
         assert_eq!(table.path(MAX_NODES as u64 + 99), Some(Name::from("/jobs/job")));
@@ -146,10 +148,10 @@ mod tests {
     #[test]
     fn what_is_in_use_is_kept_however_long_ago_it_was_learned() {
         let mut table = CgroupTable::default();
-        table.learn(&node(1, None, ""));
-        table.learn(&node(2, Some(1), "old.service"));
+        table.learn(node(1, None, ""));
+        table.learn(node(2, Some(1), "old.service"));
         for id in 3..(3 * MAX_NODES as u64) {
-            table.learn(&node(id, Some(1), "job"));
+            table.learn(node(id, Some(1), "job"));
             if id % 1000 == 0 {
                 assert_eq!(table.path(2), Some(Name::from("/old.service")));
             }

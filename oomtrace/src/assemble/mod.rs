@@ -82,7 +82,7 @@ impl Assembler {
     }
 
     /// Takes the next observation; returns the episodes that are finished by it, in order of completion.
-    pub fn push(&mut self, observation: &Observation) -> Vec<Episode> {
+    pub fn push(&mut self, observation: Observation) -> Vec<Episode> {
         let mut finished = Vec::new();
         // An adjustment tells nothing of the time: it may have been held back (`Pipeline::push`).
         let now = observation.boot_ns().filter(|_| !matches!(observation, Observation::AdjUpdated(_)));
@@ -95,11 +95,11 @@ impl Assembler {
         match observation {
             Observation::Cgroup(node) => self.cgroups.learn(node),
             Observation::Opened(opened) => self.enter(opened, &mut finished),
-            Observation::Exited(exited) => self.left(exited, Open::exited),
-            Observation::Released(released) => self.left(released, Open::released),
-            Observation::Reaper(reaper) => self.reap(reaper),
+            Observation::Exited(exited) => self.left(&exited, Open::exited),
+            Observation::Released(released) => self.left(&released, Open::released),
+            Observation::Reaper(reaper) => self.reap(&reaper),
             Observation::Clock(_) => {}
-            Observation::AdjUpdated(update) => self.adjustments.learn(update),
+            Observation::AdjUpdated(update) => self.adjustments.learn(&update),
             Observation::MemcgLevel(_)
             | Observation::Candidates(_)
             | Observation::Choice(_)
@@ -143,16 +143,16 @@ impl Assembler {
     }
 
     /// `out_of_memory()` was entered.
-    fn enter(&mut self, opened: &Opened, finished: &mut Vec<Episode>) {
+    fn enter(&mut self, opened: Opened, finished: &mut Vec<Episode>) {
         self.abandon_unclosed(finished);
         self.newest = self.newest.max(opened.at.episode);
         let mut open = Open::new(opened.at);
-        open.opened = Some(opened.clone());
+        open.opened = Some(opened);
         self.open.push(open);
     }
 
     /// An observation made inside a pass.
-    fn within(&mut self, observation: &Observation, finished: &mut Vec<Episode>) {
+    fn within(&mut self, observation: Observation, finished: &mut Vec<Episode>) {
         let Some(at) = observation.stamp() else { return };
         let position = match self.open.iter().rposition(|open| open.id == at.episode) {
             Some(position) => position,
@@ -165,8 +165,9 @@ impl Assembler {
             }
             None => return,
         };
+        let returned = matches!(observation, Observation::Closed(_));
         self.open[position].see(observation);
-        if matches!(observation, Observation::Closed(_)) {
+        if returned {
             self.open[position].outcome = Some(outcome::of(&mut self.open[position], self.machine));
             fold::fold(&mut self.open, position);
         }

@@ -69,38 +69,38 @@ impl Open {
     }
 
     /// Takes an observation made inside this pass.
-    pub(super) fn see(&mut self, observation: &Observation) {
+    pub(super) fn see(&mut self, observation: Observation) {
         if let Some(ns) = observation.boot_ns() {
             self.last_seen_ns = self.last_seen_ns.max(ns);
         }
         match observation {
-            Observation::MemcgLevel(level) => self.levels.push(level.clone()),
+            Observation::MemcgLevel(level) => self.levels.push(level),
             Observation::Candidates(run) => {
                 let room = MAX_CANDIDATES.saturating_sub(self.candidates.len());
-                let positions = run.first..=u32::MAX;
-                self.candidates.extend(positions.zip(run.tasks.iter().take(room).cloned()));
                 self.more_lost.candidates += run.tasks.len().saturating_sub(room) as u64;
+                let positions = run.first..=u32::MAX;
+                self.candidates.extend(positions.zip(run.tasks.into_iter().take(room)));
             }
-            Observation::Choice(choice) => self.choice = Some(choice.clone()),
+            Observation::Choice(choice) => self.choice = Some(choice),
             Observation::Kill(kill) => {
                 if self.kill_message.is_none() {
                     self.kill_message.clone_from(&kill.message);
                 }
-                self.victims.kill(kill);
+                self.victims.kill(&kill);
             }
-            Observation::Signal(signal) => self.victims.signal(signal),
+            Observation::Signal(signal) => self.victims.signal(&signal),
             Observation::Marked(marked) => {
                 let chosen = self.choice.as_ref().map(|choice| &choice.chosen.task);
                 let trigger = self.opened.as_ref().map(|opened| &opened.trigger);
-                self.victims.mark(marked, chosen.into_iter().chain(trigger));
+                self.victims.mark(&marked, chosen.into_iter().chain(trigger));
             }
-            Observation::Closed(closed) => self.closed = Some(closed.clone()),
+            Observation::Closed(closed) => self.closed = Some(closed),
             Observation::Stack(_)
             | Observation::Situation(_)
             | Observation::NodeMemory(_)
             | Observation::ZoneMemory(_)
             | Observation::MemcgStat(_)
-            | Observation::OomGroup(_) => self.evidence.see(observation),
+            | Observation::OomGroup(_) => self.evidence.see(&observation),
             Observation::AdjUpdated(_)
             | Observation::Opened(_)
             | Observation::Cgroup(_)

@@ -56,9 +56,9 @@ fn the_episode_is_given_out_when_its_victim_is_gone_not_before() {
     let mut assembler = Assembler::new(&info());
     let observations = made_up::one_kill();
     let (last, before) = observations.split_last().expect("there are some");
-    assert!(before.iter().all(|observation| assembler.push(observation).is_empty()));
+    assert!(before.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
     assert!(assembler.next_deadline_ns().is_some());
-    assert_eq!(assembler.push(last).len(), 1);
+    assert_eq!(assembler.push(last.clone()).len(), 1);
     assert_eq!(assembler.next_deadline_ns(), None);
     assert!(assembler.finish().is_empty());
 }
@@ -317,7 +317,8 @@ fn passes_do_not_overlap_so_the_next_one_ends_an_unclosed_one() {
         observation
     }));
     let mut assembler = Assembler::new(&info());
-    let episodes: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+    let episodes: Vec<Episode> =
+        all.iter().flat_map(|observation| assembler.push(observation.clone())).collect();
     assert_eq!(episodes[0].outcome, Outcome::Incomplete);
     assert_eq!(episodes[0].closed_ns, None);
 }
@@ -327,8 +328,8 @@ fn silence_ends_an_unclosed_one() {
     let mut all = Pass::memcg(1, 10, task(6, "t", 0, CONTAINER), HALF_GIB).observations;
     let mut assembler = Assembler::new(&info());
     all.push(clock(599_000));
-    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    assert_eq!(assembler.push(&clock(601_000))[0].outcome, Outcome::Incomplete);
+    assert!(all.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
+    assert_eq!(assembler.push(clock(601_000))[0].outcome, Outcome::Incomplete);
 }
 
 #[test]
@@ -359,12 +360,12 @@ fn a_victim_that_does_not_go_is_waited_for_five_seconds() {
     all.truncate(all.len() - 2);
     let mut assembler = Assembler::new(&info());
     all.push(clock(27_000));
-    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    let episode = assembler.push(&clock(27_500)).remove(0);
+    assert!(all.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
+    let episode = assembler.push(clock(27_500)).remove(0);
     assert_eq!((episode.outcome, episode.victims[0].exited_ns), (Outcome::Killed, None));
     // What comes after is nobody's, and makes no new episode.
     let late = Exited { at: Stamp { boot_ns: START + 28_000 * MS, episode: 1 }, pid: 48121 };
-    assert!(assembler.push(&Observation::Exited(late)).is_empty());
+    assert!(assembler.push(Observation::Exited(late)).is_empty());
     assert!(assembler.finish().is_empty());
 }
 
@@ -391,15 +392,15 @@ fn exit_before_release(release_ms: u64) -> (Vec<Observation>, Observation) {
 fn a_release_long_after_the_exit_is_waited_for() {
     let (all, release) = exit_before_release(25_000);
     let mut assembler = Assembler::new(&info_with_releases());
-    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
+    assert!(all.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
     // The victim blocks others until then.
     let waiting = Pass::memcg(2, 24_900, task(48119, "gunicorn", 936, CONTAINER), HALF_GIB);
     let waiting = waiting.close_as(|closed| {
         closed.chosen = Some(Chosen::Aborted);
         closed.blocker = Some(48121);
     });
-    assert!(waiting.observations.iter().all(|observation| assembler.push(observation).is_empty()));
-    let episode = assembler.push(&release).remove(0);
+    assert!(waiting.observations.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
+    let episode = assembler.push(release).remove(0);
     assert_eq!(episode.victims[0].released_ns, Some(START + 25_000 * MS));
     assert_eq!(episode.folded.aborted_scans, 1);
 }
@@ -409,8 +410,8 @@ fn a_release_that_never_comes_is_waited_for_five_seconds() {
     let (mut all, _) = exit_before_release(0);
     all.push(clock(27_000));
     let mut assembler = Assembler::new(&info_with_releases());
-    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
-    let episode = assembler.push(&clock(27_500)).remove(0);
+    assert!(all.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
+    let episode = assembler.push(clock(27_500)).remove(0);
     assert!(episode.victims[0].exited_ns.is_some() && episode.victims[0].released_ns.is_none());
 }
 
@@ -421,7 +422,8 @@ fn releases_that_cannot_be_seen_are_not_waited_for() {
     unhooked.hooks.iter_mut().for_each(|hook| hook.missing = Some("no such function".into()));
     for info in [info(), unhooked] {
         let mut assembler = Assembler::new(&info);
-        let finished: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+        let finished: Vec<Episode> =
+            all.iter().flat_map(|observation| assembler.push(observation.clone())).collect();
         assert_eq!(finished.len(), 1);
     }
 }
@@ -432,7 +434,8 @@ fn those_that_are_never_marked_are_not_waited_for() {
     let mut all = made_up::global();
     all.retain(|o| !matches!(o, Observation::Released(released) if released.pid == 3300));
     let mut assembler = Assembler::new(&info_with_releases());
-    let finished: Vec<Episode> = all.iter().flat_map(|observation| assembler.push(observation)).collect();
+    let finished: Vec<Episode> =
+        all.iter().flat_map(|observation| assembler.push(observation.clone())).collect();
     assert_eq!(finished.len(), 1);
 }
 
@@ -508,7 +511,7 @@ fn unfinished_episodes_are_bounded() {
         let mut pass = Pass::memcg(n as u64, 10, victim.task.clone(), HALF_GIB).choose(&victim).kill(&victim);
         pass = pass.close(Chosen::Task, true);
         for observation in &pass.observations {
-            finished += assembler.push(observation).len();
+            finished += assembler.push(observation.clone()).len();
         }
         assert!(assembler.open.len() <= super::MAX_OPEN);
     }
@@ -578,10 +581,10 @@ fn a_pass_under_way_when_the_victim_exits_is_waited_for() {
 fn a_pass_that_never_returns_does_not_hold_a_kill_back_for_ever() {
     let (all, _) = exit_during_a_waiting_pass();
     let mut assembler = Assembler::new(&info());
-    assert!(all.iter().all(|observation| assembler.push(observation).is_empty()));
+    assert!(all.iter().all(|observation| assembler.push(observation.clone()).is_empty()));
     let deadline = assembler.next_deadline_ns().expect("one is waiting");
     assert!(deadline <= START + 20 * MS + PASS_DEADLINE_NS);
-    let finished = assembler.push(&Observation::Clock(Clock { boot_ns: deadline }));
+    let finished = assembler.push(Observation::Clock(Clock { boot_ns: deadline }));
     assert_eq!(finished.iter().map(|episode| episode.id).collect::<Vec<_>>(), [1]);
 }
 

@@ -68,7 +68,11 @@ pub fn explain(
 /// What a person calls the score: points per thousand of `totalpages`, rounded towards zero. `None` when the scale is 0.
 #[must_use]
 pub fn share(points: i64, totalpages: u64) -> Option<i64> {
-    (i128::from(points) * 1000).checked_div(i128::from(totalpages)).map(clamp)
+    match (points.checked_mul(1000), i64::try_from(totalpages)) {
+        // All that real machines have, and much cheaper to divide.
+        (Some(thousandths), Ok(totalpages)) => thousandths.checked_div(totalpages),
+        _ => (i128::from(points) * 1000).checked_div(i128::from(totalpages)).map(clamp),
+    }
 }
 
 /// The highest `oom_score_adj` at which a task of `memory` pages would score `limit` points or less. `None` when no

@@ -148,7 +148,7 @@ async fn drive(
         }
         (flow, more) = drain(&mut live, &mut pipeline, &mut lost, AT_ONCE);
         if woken == Woken::Deadline && flow.is_continue() {
-            flow = pipeline.push(&Observation::Clock(Clock { boot_ns: host::boot_ns() }));
+            flow = pipeline.push(Observation::Clock(Clock { boot_ns: host::boot_ns() }));
         }
     }
     let missed_runs = live.losses.missed_runs();
@@ -193,7 +193,7 @@ fn drain(live: &mut Live, pipeline: &mut Pipeline, lost: &mut Lost, most: usize)
         if let Observation::Closed(closed) = &observation {
             lost.add(closed.lost);
         }
-        if pipeline.push(&observation).is_break() {
+        if pipeline.push(observation).is_break() {
             return (ControlFlow::Break(()), false);
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn drive(input: &mut Input, mut pipeline: Pipeline, speed: Speed) -> 
         if let Some(boot_ns) = observation.boot_ns() {
             pace.wait_until(boot_ns);
         }
-        flow = pipeline.push(&observation);
+        flow = pipeline.push(observation);
     }
     if flow == ControlFlow::Break(()) {
         // Enough was shown. What the rest of the recording holds is not this run's business.

@@ -58,7 +58,7 @@ fn live(observations: &[Observation], count: Option<u64>, filter: Filter) -> ([S
         if flow.is_break() {
             break;
         }
-        flow = pipeline.push(observation);
+        flow = pipeline.push(observation.clone());
     }
     let end = SessionEnd { stats: Some(made_up::stats()), ..made_up::end(observations) };
     let summary = pipeline.finish(Some(end));
@@ -70,7 +70,7 @@ fn replay(recording: &[u8], filter: Filter) -> ([String; 2], Summary) {
     let (outputs, mut pipeline) = Outputs::pipeline(filter);
     assert!(pipeline.start(reader.info()).is_continue());
     while let Some(observation) = reader.next_observation() {
-        assert!(pipeline.push(&observation).is_continue());
+        assert!(pipeline.push(observation).is_continue());
     }
     let summary = pipeline.finish(reader.end());
     (outputs.into_strings(), summary)
@@ -177,7 +177,7 @@ fn kills_behind_the_last_wanted_episode_are_in_the_ledger_of_both() {
         if flow.is_break() {
             pipeline.pass_by(observation);
         } else {
-            flow = pipeline.push(observation);
+            flow = pipeline.push(observation.clone());
             taken += 1;
         }
     }
@@ -221,7 +221,7 @@ fn a_full_disk_does_not_silence_the_screen() {
     let mut pipeline = pipeline.record_to(full, "/dev/full");
     assert!(pipeline.start(&made_up::info()).is_continue());
     for observation in made_up::one_kill() {
-        assert!(pipeline.push(&observation).is_continue());
+        assert!(pipeline.push(observation).is_continue());
     }
     let summary = pipeline.finish(Some(made_up::end(&[])));
     assert_eq!((summary.failed, summary.totals.episodes, summary.exit()), (true, 1, Exit::Failed));

@@ -595,7 +595,7 @@ pub fn end(observations: &[Observation]) -> SessionEnd {
 /// All episodes of a session.
 pub fn assemble(info: &SessionInfo, observations: &[Observation]) -> Vec<Episode> {
     let mut assembler = Assembler::new(info);
-    let mut episodes: Vec<Episode> = observations.iter().flat_map(|o| assembler.push(o)).collect();
+    let mut episodes: Vec<Episode> = observations.iter().flat_map(|o| assembler.push(o.clone())).collect();
     episodes.extend(assembler.finish());
     episodes
 }

@@ -1,15 +1,11 @@
-//! The line of one episode.
+//! The line of one episode, but for its candidates.
 
 use serde::Serialize;
 
-use crate::badness;
 use crate::explain::timeline::freed_pages;
 use crate::model::cgroup_path::{self, Container, Owner};
-use crate::model::episode::{
-    Cause, Episode, Explained, MemcgLimit, Outcome, Person, RankedCandidate, Reason, Scope, Verdict, Victim,
-    VictimWhy,
-};
-use crate::model::observation::{Constraint, Memory, TaskFlags};
+use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, Reason, Scope, Victim, VictimWhy};
+use crate::model::observation::{Constraint, Memory};
 use crate::model::{Name, SessionInfo, gfp};
 
 use super::evidence::{AdjJson, FrameJson, MomentJson, SituationJson, moments};
@@ -17,8 +13,9 @@ use super::memory::{MachineJson, MemcgStatJson, machine};
 use super::session::{LostJson, SettingsJson};
 use super::{NameJson, rfc3339};
 
+/// What comes before the candidates.
 #[derive(Serialize)]
-pub(super) struct EpisodeLine<'a> {
+pub(super) struct Head<'a> {
     r#type: &'static str,
     id: u64,
     time: Option<String>,
@@ -42,7 +39,11 @@ pub(super) struct EpisodeLine<'a> {
     evaluated: Option<u32>,
     blocker: Option<i32>,
     scorer_silent: bool,
-    candidates: Vec<CandidateJson<'a>>,
+}
+
+/// What comes behind them.
+#[derive(Serialize)]
+pub(super) struct Rest<'a> {
     victims: Vec<VictimJson<'a>>,
     oom_group: Option<NameJson<'a>>,
     adj_changes: Vec<AdjJson<'a>>,
@@ -80,7 +81,7 @@ struct TriggerJson<'a> {
 }
 
 #[derive(Default, Serialize)]
-struct OwnerJson<'a> {
+pub(super) struct OwnerJson<'a> {
     container: Option<ContainerJson<'a>>,
     pod: Option<PodJson>,
     unit: Option<&'a str>,
@@ -136,32 +137,6 @@ pub(super) struct MemoryJson {
 }
 
 #[derive(Serialize)]
-struct CandidateJson<'a> {
-    #[serde(flatten)]
-    task: TaskJson<'a>,
-    scan_index: Option<u32>,
-    verdict: &'static str,
-    reason: Option<&'static str>,
-    points: Option<i64>,
-    share: Option<i64>,
-    #[serde(flatten)]
-    memory: MemoryJson,
-    memory_exact: Option<bool>,
-    explained: Option<ExplainedJson>,
-    exiting: bool,
-    oom_victim: bool,
-    oom_flag_origin: bool,
-}
-
-#[derive(Serialize)]
-struct ExplainedJson {
-    points: i64,
-    difference: i64,
-    memory_pages: i64,
-    cause: Option<&'static str>,
-}
-
-#[derive(Serialize)]
 struct VictimJson<'a> {
     #[serde(flatten)]
     task: TaskJson<'a>,
@@ -200,9 +175,8 @@ struct FoldedJson {
     last_boot_ns: Option<u64>,
 }
 
-impl<'a> EpisodeLine<'a> {
+impl<'a> Head<'a> {
     pub(super) fn new(episode: &'a Episode, info: &'a SessionInfo) -> Self {
-        let folded = episode.folded;
         Self {
             r#type: "episode",
             id: episode.id,
@@ -243,7 +217,14 @@ impl<'a> EpisodeLine<'a> {
             evaluated: episode.evaluated,
             blocker: episode.blocker,
             scorer_silent: episode.scorer_silent,
-            candidates: episode.candidates.iter().map(|c| candidate(c, episode.totalpages)).collect(),
+        }
+    }
+}
+
+impl<'a> Rest<'a> {
+    pub(super) fn new(episode: &'a Episode, info: &'a SessionInfo) -> Self {
+        let folded = episode.folded;
+        Self {
             victims: episode.victims.iter().map(VictimJson::from).collect(),
             oom_group: episode.oom_group.as_ref().map(NameJson::from),
             adj_changes: episode.adj_changes.iter().map(|change| AdjJson::new(change, info)).collect(),
@@ -313,7 +294,7 @@ impl<'a> From<&'a Person> for TaskJson<'a> {
 }
 
 impl<'a> OwnerJson<'a> {
-    fn of(cgroup: Option<&'a Name>) -> Self {
+    pub(super) fn of(cgroup: Option<&'a Name>) -> Self {
         let Some(cgroup) = cgroup else { return Self::default() };
         let Owner { container, pod, unit } = cgroup_path::owner(cgroup);
         Self {
@@ -371,33 +352,6 @@ impl From<Option<Memory>> for MemoryJson {
             total_vm_pages,
         } = memory.unwrap_or_default();
         Self { rss_anon_pages, rss_file_pages, rss_shmem_pages, swap_entries, total_vm_pages, pgtables_bytes }
-    }
-}
-
-fn candidate(candidate: &RankedCandidate, totalpages: Option<u64>) -> CandidateJson<'_> {
-    let (verdict, why) = match candidate.verdict {
-        Verdict::Chosen => ("chosen", None),
-        Verdict::Outscored => ("outscored", None),
-        Verdict::Unkillable(why) => ("unkillable", Some(reason(why))),
-        Verdict::PassedOver(why) => ("passed_over", Some(reason(why))),
-        Verdict::Blocking => ("blocking", None),
-    };
-    let points = candidate.points();
-    CandidateJson {
-        task: TaskJson::from(&candidate.task),
-        scan_index: candidate.scan_index,
-        verdict,
-        reason: why,
-        points,
-        share: points.zip(totalpages).and_then(|(points, total)| badness::share(points, total)),
-        memory: candidate.memory.into(),
-        memory_exact: candidate.explained.map(|explained| explained.difference == 0),
-        explained: candidate.explained.map(|Explained { points, difference, memory_pages, cause }| {
-            ExplainedJson { points, difference, memory_pages, cause: cause.map(Cause::word) }
-        }),
-        exiting: candidate.flags.has(TaskFlags::EXITING),
-        oom_victim: candidate.flags.has(TaskFlags::VICTIM),
-        oom_flag_origin: candidate.flags.has(TaskFlags::ORIGIN),
     }
 }
 

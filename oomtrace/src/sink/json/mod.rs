@@ -1,5 +1,6 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
+mod candidates;
 mod episode;
 mod evidence;
 mod explain;
@@ -22,28 +23,66 @@ use serde::Serialize;
 use crate::model::{Episode, Name, SessionInfo};
 
 use super::{Sink, Totals};
+use candidates::Candidates;
 
 /// Version of the format.
 pub const FORMAT: u32 = 1;
+
+/// Bytes that are gathered before they are written: the line of a large episode has tens of megabytes.
+const AT_ONCE: usize = 64 << 10;
 
 /// Writes JSON Lines, flushed line by line.
 #[derive(Debug)]
 pub struct Json<W> {
     writer: W,
     info: Option<SessionInfo>,
+    candidates: Candidates,
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> Json<W> {
     /// Writes to `writer`.
     pub fn new(writer: W) -> Self {
-        Self { writer, info: None }
+        Self { writer, info: None, candidates: Candidates::default(), buffer: Vec::new() }
     }
 
     fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_vec(value)?;
-        line.push(b'\n');
-        self.writer.write_all(&line)?;
+        self.buffer.clear();
+        serde_json::to_writer(&mut self.buffer, value)?;
+        self.end_of_line()
+    }
+
+    fn end_of_line(&mut self) -> io::Result<()> {
+        self.buffer.push(b'\n');
+        self.writer.write_all(&self.buffer)?;
+        self.buffer.clear();
         self.writer.flush()
+    }
+
+    /// The line of an episode: what comes before the candidates, those, and what comes behind them, as one object.
+    fn episode_line(&mut self, episode: &Episode, info: &SessionInfo) -> io::Result<()> {
+        let Self { writer, candidates, buffer, .. } = self;
+        buffer.clear();
+        serde_json::to_writer(&mut *buffer, &episode::Head::new(episode, info))?;
+        // In place of the closing brace.
+        buffer.pop();
+        buffer.extend_from_slice(br#","candidates":["#);
+        for (position, candidate) in episode.candidates.iter().enumerate() {
+            if position > 0 {
+                buffer.push(b',');
+            }
+            candidates.write(buffer, candidate, episode.totalpages)?;
+            if buffer.len() >= AT_ONCE {
+                writer.write_all(buffer)?;
+                buffer.clear();
+            }
+        }
+        buffer.push(b']');
+        let rest = buffer.len();
+        serde_json::to_writer(&mut *buffer, &episode::Rest::new(episode, info))?;
+        // In place of the opening one.
+        buffer[rest] = b',';
+        self.end_of_line()
     }
 }
 
@@ -57,7 +96,7 @@ impl<W: Write> Sink for Json<W> {
         let Some(info) = self.info.take() else {
             return Err(io::Error::other("an episode before the start of the session"));
         };
-        let written = self.line(&episode::EpisodeLine::new(episode, &info));
+        let written = self.episode_line(episode, &info);
         self.info = Some(info);
         written
     }
