@@ -119,9 +119,8 @@ fn lockdown() -> Check {
 }
 
 fn types(btf: &std::path::Path) -> Check {
-    let functions: Vec<&str> = hooks::FUNCTIONS.iter().map(|hook| hook.function).collect();
     let (ok, detail) = if btf.exists() {
-        match layout::read(btf, &functions) {
+        match layout::read(btf, &hooks::functions()) {
             Ok(kernel) if kernel.missing.is_empty() => {
                 (true, format!("{}: every member was found", btf.display()))
             }

@@ -1,15 +1,14 @@
 //! Attaching: by trying, hook by hook, and saying what came of each.
 
-use aya::{
-    Btf, Ebpf,
-    programs::{FEntry, FExit, KProbe, ProgramError, TracePoint},
-};
+use std::os::fd::RawFd;
 
 use super::{
     LiveError,
+    bpf::Programs,
     hooks::{EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
     kallsyms::Kallsyms,
-    load::{Flavour, explain},
+    layout::Functions,
+    load::Flavour,
     support,
 };
 use crate::model::session::Hook;
@@ -23,7 +22,7 @@ pub struct Attached {
     pub hooks: Vec<Hook>,
     /// Descriptors of the programs that only run inside an episode: a run of them that the kernel skipped is a loss. Open as
     /// long as the programs are.
-    pub program_fds: Vec<i32>,
+    pub program_fds: Vec<RawFd>,
 }
 
 /// Loads and attaches all hooks for a flavour.
@@ -31,14 +30,14 @@ pub struct Attached {
 /// # Errors
 /// When a hook that nothing works without cannot be attached in either way.
 pub fn all(
-    programs: &mut Ebpf,
+    programs: &mut Programs,
     flavour: Flavour,
-    btf: Option<&Btf>,
+    functions: Option<&Functions>,
     without: &[String],
     kallsyms: &Result<Kallsyms, String>,
 ) -> Result<Attached, LiveError> {
     let attached = Attached { hooks: Vec::new(), program_fds: Vec::new() };
-    let mut attaching = Attaching { programs, btf, kallsyms, attached };
+    let mut attaching = Attaching { programs, functions, kallsyms, attached };
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
         if without.contains(&target) {
@@ -67,8 +66,8 @@ pub fn all(
 }
 
 struct Attaching<'a> {
-    programs: &'a mut Ebpf,
-    btf: Option<&'a Btf>,
+    programs: &'a mut Programs,
+    functions: Option<&'a Functions>,
     kallsyms: &'a Result<Kallsyms, String>,
     attached: Attached,
 }
@@ -95,13 +94,7 @@ impl Attaching<'_> {
     }
 
     fn evidence_by_fentry(&mut self, hook: &EvidenceHook) -> Result<(), String> {
-        let btf = self.btf.ok_or("no BTF of the running kernel")?;
-        let program: &mut FEntry = self.program(hook.evidence, "fentry")?;
-        program.load(hook.function, btf).map_err(|error| explain(&error))?;
-        program.attach().map_err(|error| explain(&error))?;
-        self.note(hook.function, "fentry", None);
-        self.count_program(hook.evidence, "fentry");
-        Ok(())
+        self.trace(hook.evidence, "fentry", hook.function)
     }
 
     /// Says what is not known where the kernel hides where it lies.
@@ -157,19 +150,12 @@ impl Attaching<'_> {
     }
 
     fn by_fentry(&mut self, hook: &FunctionHook) -> Result<(), String> {
-        let btf = self.btf.ok_or("no BTF of the running kernel")?;
         // The exit first: an entry without its exit would open what nothing closes.
         if hook.fexit {
-            let program: &mut FExit = self.program(hook.function, "fexit")?;
-            program.load(hook.function, btf).map_err(|error| explain(&error))?;
-            program.attach().map_err(|error| explain(&error))?;
-            self.loaded(hook.function, "fexit");
+            self.trace(hook.function, "fexit", hook.function)?;
         }
         if hook.fentry {
-            let program: &mut FEntry = self.program(hook.function, "fentry")?;
-            program.load(hook.function, btf).map_err(|error| explain(&error))?;
-            program.attach().map_err(|error| explain(&error))?;
-            self.loaded(hook.function, "fentry");
+            self.trace(hook.function, "fentry", hook.function)?;
         }
         Ok(())
     }
@@ -187,16 +173,19 @@ impl Attaching<'_> {
         Ok(())
     }
 
-    /// Attaches the program `<function>_<kind>` to `target`.
-    fn kprobe(&mut self, function: &str, kind: &str, target: &str) -> Result<(), String> {
-        let program: &mut KProbe = self.program(function, kind)?;
-        match program.load() {
-            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-            Err(error) => return Err(explain(&error)),
-        }
-        program.attach(target, 0).map_err(|error| explain(&error))?;
-        self.attached.hooks.push(Hook { target: target.to_owned(), kind: kind.to_owned(), missing: None });
-        self.count_program(function, kind);
+    /// Attaches the program `<name>_<kind>` to `target` by its type.
+    fn trace(&mut self, name: &str, kind: &str, target: &str) -> Result<(), String> {
+        let functions = self.functions.ok_or("no BTF of the running kernel")?;
+        let id = functions.id(target).ok_or_else(|| format!("BTF has no function {target}"))?;
+        let fd = self.programs.trace(&format!("{name}_{kind}"), id)?;
+        self.attached(name, kind, target, fd);
+        Ok(())
+    }
+
+    /// Attaches the program `<name>_<kind>` to `target` by its name.
+    fn kprobe(&mut self, name: &str, kind: &str, target: &str) -> Result<(), String> {
+        let fd = self.programs.probe(&format!("{name}_{kind}"), target, 0)?;
+        self.attached(name, kind, target, fd);
         Ok(())
     }
 
@@ -219,41 +208,16 @@ impl Attaching<'_> {
     }
 
     fn tracepoint(&mut self, category: &str, event: &str) -> Result<(), String> {
-        let program: &mut TracePoint = self.program(event, "tracepoint")?;
-        program.load().map_err(|error| explain(&error))?;
-        program.attach(category, event).map_err(|error| explain(&error))?;
-        Ok(())
+        self.programs.tracepoint(&format!("{event}_tracepoint"), category, event).map(drop)
     }
 
-    fn loaded(&mut self, function: &str, kind: &str) {
-        self.note(function, kind, None);
-        self.count_program(function, kind);
-    }
-
-    /// The program `<name>_<kind>`, as its type.
-    fn program<'p, P>(&'p mut self, name: &str, kind: &str) -> Result<P, String>
-    where
-        P: TryFrom<&'p mut aya::programs::Program, Error = ProgramError>,
-    {
-        let name = format!("{name}_{kind}");
-        let program =
-            self.programs.program_mut(&name).ok_or_else(|| format!("the object has no program {name}"))?;
-        P::try_from(program).map_err(|error| error.to_string())
-    }
-
-    fn count_program(&mut self, name: &str, kind: &str) {
-        use std::os::fd::{AsFd, AsRawFd};
+    fn attached(&mut self, name: &str, kind: &str, target: &str, program: RawFd) {
+        self.note(target, kind, None);
         // The scorer also runs for readers of `/proc/PID/oom_score`, what the reaper calls for exiting processes, and a skipped
         // run there is nobody's loss.
-        if name == SCORER || name == REAPS {
-            return;
-        }
-        let name = format!("{name}_{kind}");
-        if let Some(fd) = self.programs.program(&name).and_then(|program| program.fd().ok()) {
-            let fd = fd.as_fd().as_raw_fd();
-            if !self.attached.program_fds.contains(&fd) {
-                self.attached.program_fds.push(fd);
-            }
+        let counts = name != SCORER && name != REAPS;
+        if counts && !self.attached.program_fds.contains(&program) {
+            self.attached.program_fds.push(program);
         }
     }
 }

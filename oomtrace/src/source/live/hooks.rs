@@ -98,13 +98,23 @@ pub struct EvidenceHook {
     pub function: &'static str,
 }
 
-/// In the order of attaching. A program of fentry goes with one function: without kprobes the second `situation` is missing.
+/// In the order of attaching.
 pub const EVIDENCE: [EvidenceHook; 3] = [
     EvidenceHook { evidence: "situation", function: "oom_kill_process" },
     // Where nobody can be killed, the kernel reports without a choice.
     EvidenceHook { evidence: "situation", function: "dump_header" },
     EvidenceHook { evidence: "memcg_stat", function: "__oom_kill_process" },
 ];
+
+/// Functions that a hook may be attached to by fentry.
+#[must_use]
+pub fn functions() -> Vec<&'static str> {
+    let mut functions: Vec<&str> = FUNCTIONS.iter().map(|hook| hook.function).collect();
+    functions.extend(EVIDENCE.iter().map(|hook| hook.function));
+    functions.sort_unstable();
+    functions.dedup();
+    functions
+}
 
 /// `name`, if it is that of a copy of the scorer that the compiler split off, such as `oom_badness.part.0`, which the scan may
 /// call instead. A `.cold` part is jumped to, not called: a return probe on it would break the kernel's stack.

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use btf_rs::Type;
 use oomtrace_common::config::{ABSENT, Layout};
 
 use super::{
@@ -26,18 +25,43 @@ pub struct Kernel {
     /// Where the situation around a choice is.
     pub evidence: Found,
     /// Functions to hook that BTF knows.
-    pub functions: Vec<&'static str>,
+    pub functions: Functions,
+}
+
+/// Ids of functions in a kernel's BTF, which fentry attaches by.
+#[derive(Clone, Debug, Default)]
+pub struct Functions(Vec<(&'static str, u32)>);
+
+impl Functions {
+    fn of(types: &Types, wanted: &[&'static str]) -> Self {
+        let named = |&(index, id): &(usize, u32)| Some((*wanted.get(index)?, id));
+        Self(types.functions().iter().filter_map(named).collect())
+    }
+
+    /// Looks only for functions in `btf`.
+    ///
+    /// # Errors
+    /// When the file cannot be read as BTF.
+    pub fn read(btf: &Path, wanted: &[&'static str]) -> Result<Self, LiveError> {
+        Ok(Self::of(&Types::read(btf, wanted)?, wanted))
+    }
+
+    /// The id of one; `None` when BTF does not have it.
+    #[must_use]
+    pub fn id(&self, function: &str) -> Option<u32> {
+        self.0.iter().find(|&&(name, _)| name == function).map(|&(_, id)| id)
+    }
 }
 
 /// Where the running kernel's BTF is.
 pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Reads `btf`.
+/// Reads `btf`, and the ids of those of `functions` that it has.
 ///
 /// # Errors
 /// When the file cannot be read as BTF, or lacks a member that nothing works without.
 pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError> {
-    let types = Types::read(btf)?;
+    let types = Types::read(btf, functions)?;
     let mut layout = Layout::UNSET;
     let mut missing = Vec::new();
     // The first of the alternatives that is there.
@@ -127,7 +151,7 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
         evidence,
         rss_counters_percpu: rss_counters_percpu.unwrap_or(false),
         missing,
-        functions: functions.iter().copied().filter(|name| types.has_function(name)).collect(),
+        functions: Functions::of(&types, functions),
     })
 }
 
@@ -135,7 +159,7 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
 fn css_set_memory(types: &Types) -> Option<u32> {
     let [memory] = types.enumerators(Some("cgroup_subsys_id"), ["memory_cgrp_id"])?;
     let subsys = types.member("css_set", "subsys")?;
-    let (_, size) = types.element(&subsys.kind)?;
+    let (_, size) = types.element(subsys.kind)?;
     Some(subsys.offset + memory * size)
 }
 
@@ -147,13 +171,13 @@ fn rss_stat(types: &Types, layout: &mut Layout) -> Option<bool> {
     let [file, anon, swap, shmem] =
         types.enumerators(None, ["MM_FILEPAGES", "MM_ANONPAGES", "MM_SWAPENTS", "MM_SHMEMPAGES"])?;
     let stat = types.member("mm_struct", "rss_stat")?;
-    let percpu = matches!(stat.kind, Type::Array(_));
+    let percpu = types.array(stat.kind).is_some();
     let (start, size) = if percpu {
-        let (counter, size) = types.element(&stat.kind)?;
-        (stat.offset + types.member_of(&counter, "count")?.offset, size)
+        let (counter, size) = types.element(stat.kind)?;
+        (stat.offset + types.member_of(counter, "count")?.offset, size)
     } else {
-        let count = types.member_of(&stat.kind, "count")?;
-        (stat.offset + count.offset, types.element(&count.kind)?.1)
+        let count = types.member_of(stat.kind, "count")?;
+        (stat.offset + count.offset, types.element(count.kind)?.1)
     };
     layout.mm_rss_file = start + file * size;
     layout.mm_rss_anon = start + anon * size;

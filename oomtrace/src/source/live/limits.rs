@@ -44,6 +44,6 @@ pub(super) fn offsets(types: &Types, layout: &mut Layout) -> Vec<String> {
 fn event(types: &Types, enumerator: &str) -> Option<u32> {
     let [index] = types.enumerators(Some("memcg_memory_event"), [enumerator])?;
     let events = types.member("mem_cgroup", "memory_events")?;
-    let (_, size) = types.element(&events.kind)?;
+    let (_, size) = types.element(events.kind)?;
     index.checked_mul(size)?.checked_add(events.offset)
 }

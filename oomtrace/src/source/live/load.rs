@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use aya::{Btf, Ebpf, EbpfLoader, maps::RingBuf};
+use aya::{
+    Pod,
+    maps::{Map, MapData, RingBuf},
+};
 use oomtrace_common::{
     config::{Layout, Sizes},
     evidence::Places,
@@ -12,12 +15,14 @@ use oomtrace_common::{
 use super::{
     LiveError,
     attach::{self, Attached},
+    bpf::{Preset, Programs},
+    fdinfo::Fdinfo,
     hooks, host,
     kallsyms::Kallsyms,
-    layout,
+    layout::{self, Functions},
     losses::Losses,
     ring::Ring,
-    stats::{Loaded, Meter},
+    stats::Meter,
     support, tracefs,
 };
 use crate::{
@@ -79,7 +84,7 @@ pub struct Live {
     /// The probes' own diagnostics, when asked for.
     pub probe_log: Option<aya_log::EbpfLogger<&'static dyn log::Log>>,
     /// Programs and links: the probes are gone when this is dropped.
-    programs: Option<Ebpf>,
+    programs: Option<Programs>,
 }
 
 impl Live {
@@ -96,16 +101,23 @@ impl Live {
         if options.btf.is_none() && !btf.exists() {
             return Err(LiveError::NoBtf { path: btf });
         }
-        let functions: Vec<&str> = hooks::FUNCTIONS.iter().map(|hook| hook.function).collect();
-        let mut kernel = layout::read(&btf, &functions)?;
+        let wanted = hooks::functions();
+        let mut kernel = layout::read(&btf, &wanted)?;
         tracepoint_offsets(&mut kernel.layout);
+        // Attaching by fentry goes by the running kernel's own BTF; another file can only serve offsets.
+        let functions = if options.btf.is_some() {
+            Functions::read(&own_btf, &wanted).ok()
+        } else {
+            Some(kernel.functions)
+        };
         let kallsyms = Kallsyms::read().map_err(|error| error.to_string());
         let places =
             kallsyms.as_ref().map_or(Places::UNSET, |kallsyms| kernel.evidence.at(&kallsyms.addresses));
 
         let start = |flavour| {
             let globals = Globals { layout: &kernel.layout, places: &places };
-            let (programs, attached) = load(flavour, options, &globals, ring_bytes, &own_btf, &kallsyms)?;
+            let (programs, attached) =
+                load(flavour, options, &globals, ring_bytes, functions.as_ref(), &kallsyms)?;
             Ok((flavour, programs, attached))
         };
         let (flavour, programs, attached) = match options.flavour {
@@ -143,26 +155,23 @@ impl Live {
     }
 
     fn running(
-        mut programs: Ebpf,
+        mut programs: Programs,
         info: SessionInfo,
         options: &Options,
         program_fds: Vec<i32>,
         context: Context,
     ) -> Result<Self, LiveError> {
         let refused = |reason: String| LiveError::Load { reason };
-        let broken = |map: &str| LiveError::Broken { reason: format!("it has no map {map}") };
-        let ring = programs.take_map("RING").ok_or_else(|| broken("RING"))?;
-        let ring = RingBuf::try_from(ring).map_err(|error| refused(error.to_string()))?;
-        let losses = programs.take_map("LOSS").ok_or_else(|| broken("LOSS"))?;
-        let probe_log = match options.probe_log {
-            Some(_) => aya_log::EbpfLogger::init(&mut programs).ok(),
-            None => None,
-        };
+        let ring = RingBuf::try_from(Map::RingBuf(take_map(&mut programs, "RING")?))
+            .map_err(|error| refused(error.to_string()))?;
+        let losses = Map::PerCpuArray(take_map(&mut programs, "LOSS")?);
+        let probe_log = options.probe_log.and_then(|_| probe_log(&programs));
         let mut ring = Ring::new(ring, context).map_err(|error| refused(error.to_string()))?;
         if options.stats {
             ring.watch_level(info.ring_bytes.unwrap_or(0)).map_err(|error| refused(error.to_string()))?;
         }
-        let meter = options.stats.then(|| Meter::start(loaded(&programs)));
+        let meter = options.stats.then(|| Meter::start(programs.loaded()));
+        programs.complete();
         Ok(Self {
             info,
             ring,
@@ -174,11 +183,20 @@ impl Live {
     }
 }
 
-/// The programs that were loaded.
-fn loaded(programs: &Ebpf) -> Vec<Loaded> {
-    use std::os::fd::{AsFd, AsRawFd};
-    let fd = |program: &aya::programs::Program| Some(program.fd().ok()?.as_fd().as_raw_fd());
-    programs.programs().filter_map(|(name, program)| Some((name.to_owned(), fd(program)?))).collect()
+fn take_map(programs: &mut Programs, name: &str) -> Result<MapData, LiveError> {
+    let map = programs
+        .take_map(name)
+        .ok_or_else(|| LiveError::Broken { reason: format!("it has no map {name}") })?;
+    MapData::from_fd(map).map_err(|error| LiveError::Load { reason: explain(&error) })
+}
+
+/// The reader of the programs' own log: it finds their ring through a program that writes to it.
+fn probe_log(programs: &Programs) -> Option<aya_log::EbpfLogger<&'static dyn log::Log>> {
+    let logger = |(_, fd): (String, i32)| {
+        let id = u32::try_from(Fdinfo::read(fd)?.counter("prog_id")?).ok()?;
+        aya_log::EbpfLogger::init_from_id(id).ok()
+    };
+    programs.loaded().into_iter().find_map(logger)
 }
 
 /// What the programs are told of this kernel.
@@ -193,35 +211,33 @@ fn load(
     options: &Options,
     globals: &Globals<'_>,
     ring_bytes: u64,
-    own_btf: &std::path::Path,
+    functions: Option<&Functions>,
     kallsyms: &Result<Kallsyms, String>,
-) -> Result<(Ebpf, Attached), LiveError> {
-    let refused = |reason: String| LiveError::Load { reason };
+) -> Result<(Programs, Attached), LiveError> {
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
     let sizes = Sizes { headroom: ring_bytes / 4, ring: ring_bytes };
-    // Attaching by fentry goes by the running kernel's own BTF; another file can only serve offsets.
-    let btf = match flavour {
-        Flavour::Kprobe => None,
-        Flavour::Fentry | Flavour::Auto => Some(
-            Btf::parse_file(own_btf, aya::Endianness::default())
-                .map_err(|error| refused(error.to_string()))?,
-        ),
+    let mut preset = Preset {
+        globals: vec![
+            ("LAYOUT", bytes_of(globals.layout)),
+            ("PLACES", bytes_of(globals.places)),
+            ("SIZES", bytes_of(&sizes)),
+        ],
+        entries: vec![("RING", u32::try_from(ring_bytes).unwrap_or(u32::MAX))],
     };
-    let log_level = probe_log_level(options.probe_log);
-    let mut loader = EbpfLoader::new();
-    loader
-        .btf(btf.as_ref())
-        .override_global("LAYOUT", globals.layout, true)
-        .override_global("PLACES", globals.places, true)
-        .override_global("SIZES", &sizes, true)
-        .override_global("AYA_LOG_LEVEL", &log_level, true)
-        .map_max_entries("RING", u32::try_from(ring_bytes).unwrap_or(u32::MAX));
+    let log_level = [probe_log_level(options.probe_log)];
+    preset.globals.push(("AYA_LOG_LEVEL", &log_level));
     if options.probe_log.is_none() {
-        loader.map_max_entries("AYA_LOGS", page_size);
+        preset.entries.push(("AYA_LOGS", page_size));
     }
-    let mut programs = loader.load(OBJECT).map_err(|error| refused(explain(&error)))?;
-    let attached = attach::all(&mut programs, flavour, btf.as_ref(), &options.without, kallsyms)?;
+    let mut programs = Programs::new(OBJECT, preset).map_err(|reason| LiveError::Load { reason })?;
+    let attached = attach::all(&mut programs, flavour, functions, &options.without, kallsyms)?;
     Ok((programs, attached))
+}
+
+/// A global as the programs have it.
+fn bytes_of<T: Pod>(value: &T) -> &[u8] {
+    // SAFETY: `Pod` promises that every byte of the value is initialised, and the slice borrows it.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
 /// An error with its causes, each said once: some of aya's errors repeat theirs.
@@ -235,8 +251,7 @@ pub(super) fn explain(error: &dyn std::error::Error) -> String {
         }
         source = error.source();
     }
-    // The verifier says nothing when it is not the one that refuses.
-    text.replace(". Verifier output: ", "; the verifier: ").trim_end_matches("; the verifier: ").to_owned()
+    text
 }
 
 /// Level numbers of `aya-log`; 0 lets the verifier drop the code.

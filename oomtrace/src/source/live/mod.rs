@@ -2,7 +2,7 @@
 //!
 //! The order of work: [`support`] says whether it can be done at all, [`layout`] and [`places`] find offsets,
 //! [`kallsyms`] names and addresses, [`load`] hands them to the
-//! programs, [`attach`] hooks them up, [`ring`] reads. Nothing here knows what becomes of an observation.
+//! programs, [`bpf`] puts these into the kernel, [`attach`] says which goes where, [`ring`] reads. Nothing here knows what becomes of an observation.
 
 pub mod attach;
 pub mod error;
@@ -20,6 +20,7 @@ pub mod stats;
 pub mod support;
 pub mod tracefs;
 
+mod bpf;
 mod btf;
 mod fdinfo;
 mod gauge;

@@ -3,13 +3,15 @@
 //!
 //! Nothing here is required: what is not found is not captured, and is named in [`Found::missing`].
 
-use btf_rs::Type;
 use oomtrace_common::{
     config::ABSENT,
     evidence::{NODE_BITS, Places, RAW_MOST, ZONES},
 };
 
-use super::{btf::Types, kallsyms::Addresses};
+use super::{
+    btf::{Type, Types},
+    kallsyms::Addresses,
+};
 use crate::decode::context::{Run, ZoneLayout};
 
 /// What was found.
@@ -46,7 +48,7 @@ pub(super) fn find(types: &Types) -> Found {
     let mems_allowed = types.member("task_struct", "mems_allowed");
     places.nodemask_len = mems_allowed
         .as_ref()
-        .and_then(|found| types.size(&found.kind))
+        .and_then(|found| types.size(found.kind))
         .filter(|&len| len as usize <= NODE_BITS / 8)
         .unwrap_or(ABSENT);
     places.task_mems_allowed = note("task_struct.mems_allowed", mems_allowed.map(|found| found.offset));
@@ -130,7 +132,7 @@ fn items_end(types: &Types, name: &str, end: &str) -> usize {
 fn css_set_cpuset(types: &Types) -> Option<u32> {
     let [cpuset] = types.enumerators(Some("cgroup_subsys_id"), ["cpuset_cgrp_id"])?;
     let subsys = types.member("css_set", "subsys")?;
-    let (_, size) = types.element(&subsys.kind)?;
+    let (_, size) = types.element(subsys.kind)?;
     Some(subsys.offset + cpuset * size)
 }
 
@@ -138,9 +140,9 @@ fn css_set_cpuset(types: &Types) -> Option<u32> {
 fn nodes(types: &Types, places: &mut Places, layout: &mut ZoneLayout) -> Option<u32> {
     let stat = types.member("pglist_data", "vm_stat")?;
     let zones = types.member("pglist_data", "node_zones")?;
-    let (_, each, items) = types.array(&stat.kind)?;
-    let (zone, zone_len, count) = types.array(&zones.kind)?;
-    let name = types.member_of(&zone, "name")?.offset;
+    let (_, each, items) = types.array(stat.kind)?;
+    let (zone, zone_len, count) = types.array(zones.kind)?;
+    let name = types.member_of(zone, "name")?.offset;
     let bytes = count.min(ZONES).checked_mul(zone_len)?;
     // What the programs have no room for is not there for them either.
     bytes.checked_add(items.checked_mul(each)?).filter(|&bytes| bytes <= RAW_MOST)?;
@@ -151,10 +153,10 @@ fn nodes(types: &Types, places: &mut Places, layout: &mut ZoneLayout) -> Option<
     places.zone_len = zone_len;
     places.zone_name = name;
 
-    let long = |path: &str| types.member_of(&zone, path).map(|found| found.offset);
+    let long = |path: &str| types.member_of(zone, path).map(|found| found.offset);
     let run = |path: &str| {
-        let found = types.member_of(&zone, path)?;
-        let (_, stride, count) = types.array(&found.kind)?;
+        let found = types.member_of(zone, path)?;
+        let (_, stride, count) = types.array(found.kind)?;
         (stride == 8).then_some(Run { start: found.offset, stride, count })
     };
     let watermarks = run("_watermark");
@@ -172,30 +174,30 @@ fn nodes(types: &Types, places: &mut Places, layout: &mut ZoneLayout) -> Option<
         spanned: long("spanned_pages"),
         reserved_highatomic: long("nr_reserved_highatomic"),
         lowmem_reserve: run("lowmem_reserve"),
-        free_blocks: free_blocks(types, &zone),
+        free_blocks: free_blocks(types, zone),
         stats: run("vm_stat"),
     };
     Some(bytes)
 }
 
-fn free_blocks(types: &Types, zone: &Type) -> Option<Run> {
+fn free_blocks(types: &Types, zone: Type) -> Option<Run> {
     let areas = types.member_of(zone, "free_area")?;
-    let (area, stride, count) = types.array(&areas.kind)?;
-    let free = types.member_of(&area, "nr_free")?;
+    let (area, stride, count) = types.array(areas.kind)?;
+    let free = types.member_of(area, "nr_free")?;
     Some(Run { start: areas.offset + free.offset, stride, count })
 }
 
 /// Counters of a memcg: their bytes, `None` when they are in no shape that is known.
 fn memcg_stat(types: &Types, places: &mut Places) -> Option<u32> {
     let vmstats = types.member("mem_cgroup", "vmstats")?;
-    let behind = types.pointee(&vmstats.kind);
+    let behind = types.pointee(vmstats.kind);
     let pointer = behind.is_some();
     let container = behind.unwrap_or(vmstats.kind);
-    let (state, array) = match types.array(&container) {
+    let (state, array) = match types.array(container) {
         Some(array) => (0, array),
         None => {
-            let state = types.member_of(&container, "state")?;
-            (state.offset, types.array(&state.kind)?)
+            let state = types.member_of(container, "state")?;
+            (state.offset, types.array(state.kind)?)
         }
     };
     let (_, each, count) = array;

@@ -1,7 +1,7 @@
 //! tracefs: where it is, and what a tracepoint's `format` says.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,18 @@ pub fn root() -> Option<PathBuf> {
 pub fn format(root: &Path, category: &str, event: &str) -> Result<String, LiveError> {
     let path = root.join("events").join(category).join(event).join("format");
     fs::read_to_string(&path).map_err(|error| LiveError::Read { path, error })
+}
+
+/// The number of `category:event`, by which it is attached to.
+///
+/// # Errors
+/// When tracefs is not mounted or not readable, or the kernel has no such event.
+pub fn number(root: &Path, category: &str, event: &str) -> Result<u64, LiveError> {
+    let path = root.join("events").join(category).join(event).join("id");
+    let strange = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    fs::read_to_string(&path)
+        .and_then(|text| text.trim().parse().map_err(strange))
+        .map_err(|error: io::Error| LiveError::Read { path, error })
 }
 
 /// The offset of a field in the tracepoint's record, in bytes, from its format.

@@ -1,0 +1,313 @@
+//! The loader: makes the maps of the object, loads its programs and attaches them.
+//!
+//! aya-obj reads the object and puts addresses of maps into instructions; the rest is a few system calls, in [`sys`]. aya's
+//! own loader parses the type information of the whole kernel twice, and searches it once more for every function; here
+//! a function comes with its id. A program is only loaded when it is attached: the verifier's work is most of a start.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::CString,
+    fs, io,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
+};
+
+use aya_obj::{EbpfSectionKind, Object, ProgramSection};
+
+use super::tracefs;
+
+mod sys;
+
+use sys::{Event, Load, MapShape};
+
+/// `BPF_MAP_TYPE_RINGBUF`
+const MAP_RINGBUF: u32 = 27;
+/// `BPF_PROG_TYPE_*`
+const PROG_KPROBE: u32 = 2;
+const PROG_TRACEPOINT: u32 = 5;
+const PROG_TRACING: u32 = 26;
+/// `BPF_TRACE_FENTRY`, `BPF_TRACE_FEXIT`
+const TRACE_FENTRY: u32 = 24;
+const TRACE_FEXIT: u32 = 25;
+/// Where the PMU of kprobes tells its type and format.
+const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
+/// Room for what the verifier says of a program that it refuses: a try that was too small is repeated with more.
+const LOG_LEAST: usize = 1 << 16;
+const LOG_MOST: usize = 1 << 24;
+/// Lines of it that are shown: the last ones tell the reason.
+const LOG_LINES: usize = 4;
+
+/// An object in the kernel. Everything is gone when this is dropped, except maps that were taken.
+pub struct Programs {
+    object: Object,
+    maps: HashMap<String, OwnedFd>,
+    /// Programs that are not bound to a function, by name.
+    loaded: HashMap<String, OwnedFd>,
+    /// Programs that are.
+    bound: Vec<(String, OwnedFd)>,
+    /// Links, and perf events of kernels without links for them.
+    links: Vec<OwnedFd>,
+    /// The kernel has no links for perf events (before 5.15).
+    without_perf_links: bool,
+    kprobe_pmu: Option<KprobePmu>,
+}
+
+#[derive(Clone, Copy)]
+struct KprobePmu {
+    kind: u32,
+    /// `config` of a return probe.
+    of_return: u64,
+}
+
+/// What an object is told before it is loaded.
+#[derive(Default)]
+pub struct Preset<'a> {
+    /// Read-only globals: name, bytes.
+    pub globals: Vec<(&'a str, &'a [u8])>,
+    /// Numbers of entries of maps.
+    pub entries: Vec<(&'a str, u32)>,
+}
+
+impl Programs {
+    /// Reads an object, and makes its maps. No program is loaded yet.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn new(object: &[u8], preset: Preset<'_>) -> Result<Self, String> {
+        let mut object = Object::parse(object).map_err(|error| super::load::explain(&error))?;
+        let globals = preset.globals.into_iter().map(|(name, bytes)| (name, (bytes, true))).collect();
+        object.patch_map_data(globals).map_err(|error| super::load::explain(&error))?;
+        let mut made = Vec::with_capacity(object.maps.len());
+        for (name, mut map) in object.maps.drain() {
+            if let Some(&(_, entries)) = preset.entries.iter().find(|&&(of, _)| of == name) {
+                map.set_max_entries(entries);
+            }
+            let fd = make(&name, &map).map_err(|error| format!("bpf(BPF_MAP_CREATE) for {name}: {error}"))?;
+            made.push((name, fd, map));
+        }
+        let code: HashSet<usize> = object.functions.keys().map(|&(section, _)| section).collect();
+        object
+            .relocate_maps(made.iter().map(|(name, fd, map)| (name.as_str(), fd.as_raw_fd(), map)), &code)
+            .and_then(|()| object.relocate_calls(&code))
+            .map_err(|error| super::load::explain(&error))?;
+        Ok(Self {
+            object,
+            maps: made.into_iter().map(|(name, fd, _)| (name, fd)).collect(),
+            loaded: HashMap::new(),
+            bound: Vec::new(),
+            links: Vec::new(),
+            without_perf_links: false,
+            kprobe_pmu: None,
+        })
+    }
+
+    /// Takes a map: it outlives the programs then.
+    pub fn take_map(&mut self, name: &str) -> Option<OwnedFd> {
+        self.maps.remove(name)
+    }
+
+    /// A map.
+    #[must_use]
+    pub fn map(&self, name: &str) -> Option<BorrowedFd<'_>> {
+        self.maps.get(name).map(OwnedFd::as_fd)
+    }
+
+    /// Everything that was loaded: its name in the object, and a descriptor that is open as long as this lives.
+    #[must_use]
+    pub fn loaded(&self) -> Vec<(String, RawFd)> {
+        let unbound = self.loaded.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd()));
+        unbound.chain(self.bound.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd()))).collect()
+    }
+
+    /// Lets go of what is only needed to load more programs.
+    pub fn complete(&mut self) {
+        self.object.programs = Default::default();
+        self.object.functions = Default::default();
+    }
+
+    /// Attaches an fentry or fexit program to the function that has this id in the running kernel's BTF. The same program can
+    /// be attached to several functions. Returns its descriptor, open as long as this lives.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn trace(&mut self, program: &str, function: u32) -> Result<RawFd, String> {
+        let fd = self.load(program, function)?;
+        let link =
+            sys::attach_tracing(fd.as_fd()).map_err(|error| syscall("BPF_RAW_TRACEPOINT_OPEN", &error))?;
+        self.links.push(link);
+        let raw = fd.as_raw_fd();
+        self.bound.push((program.to_owned(), fd));
+        Ok(raw)
+    }
+
+    /// Attaches a kprobe or kretprobe program to a function, `offset` bytes behind its entry. Returns the program's descriptor.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn probe(&mut self, program: &str, function: &str, offset: u64) -> Result<RawFd, String> {
+        let pmu = self.pmu()?;
+        self.load_once(program)?;
+        let config = match self.object.programs.get(program).map(|program| &program.section) {
+            Some(ProgramSection::KRetProbe) => pmu.of_return,
+            _ => 0,
+        };
+        let function = CString::new(function).map_err(|_| "the function's name has a NUL".to_owned())?;
+        self.on_event(program, &Event::Kprobe { pmu: pmu.kind, config, function: &function, offset })
+    }
+
+    /// Attaches a tracepoint's program. Returns its descriptor.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn tracepoint(&mut self, program: &str, category: &str, event: &str) -> Result<RawFd, String> {
+        let root = tracefs::root().ok_or("tracefs is not mounted, or cannot be read")?;
+        let number = tracefs::number(&root, category, event).map_err(|error| error.to_string())?;
+        self.load_once(program)?;
+        self.on_event(program, &Event::Tracepoint(number))
+    }
+
+    fn on_event(&mut self, program: &str, event: &Event<'_>) -> Result<RawFd, String> {
+        let program = self.loaded.get(program).ok_or("it is not loaded")?;
+        let event = sys::open_perf_event(event).map_err(|error| format!("perf_event_open: {error}"))?;
+        let link = if self.without_perf_links {
+            None
+        } else {
+            match sys::link_perf_event(program.as_fd(), event.as_fd()) {
+                Ok(link) => Some(link),
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => None,
+                Err(error) => return Err(syscall("BPF_LINK_CREATE", &error)),
+            }
+        };
+        match link {
+            Some(link) => self.links.push(link),
+            None => {
+                sys::set_perf_event_program(program.as_fd(), event.as_fd())
+                    .map_err(|error| format!("ioctl(PERF_EVENT_IOC_SET_BPF): {error}"))?;
+                self.without_perf_links = true;
+                self.links.push(event);
+            }
+        }
+        Ok(program.as_raw_fd())
+    }
+
+    fn load_once(&mut self, program: &str) -> Result<(), String> {
+        if !self.loaded.contains_key(program) {
+            let fd = self.load(program, 0)?;
+            self.loaded.insert(program.to_owned(), fd);
+        }
+        Ok(())
+    }
+
+    /// Loads a program, for a function if it is one that is bound to one.
+    fn load(&self, name: &str, function: u32) -> Result<OwnedFd, String> {
+        let missing = || format!("the object has no program {name}");
+        let program = self.object.programs.get(name).ok_or_else(missing)?;
+        let code = self.object.functions.get(&program.function_key()).ok_or_else(missing)?;
+        let (kind, attach) = match &program.section {
+            ProgramSection::KProbe | ProgramSection::KRetProbe => (PROG_KPROBE, 0),
+            ProgramSection::TracePoint => (PROG_TRACEPOINT, 0),
+            ProgramSection::FEntry { .. } => (PROG_TRACING, TRACE_FENTRY),
+            ProgramSection::FExit { .. } => (PROG_TRACING, TRACE_FEXIT),
+            section => return Err(format!("{name} is in a section that is not attached: {section:?}")),
+        };
+        let load = Load {
+            kind,
+            attach,
+            flags: 0,
+            function,
+            name,
+            license: &self.object.license,
+            instructions: &code.instructions,
+        };
+        sys::load(&load, None).map_err(|error| refused(&load, &error))
+    }
+
+    fn pmu(&mut self) -> Result<KprobePmu, String> {
+        if let Some(pmu) = self.kprobe_pmu {
+            return Ok(pmu);
+        }
+        let read = |file: &str| {
+            let path = format!("{KPROBE_PMU}/{file}");
+            fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
+        };
+        let strange = || format!("{KPROBE_PMU} is of a format that is not known");
+        let kind = read("type")?.trim().parse().map_err(|_| strange())?;
+        let bit = read("format/retprobe")?;
+        let bit: u32 =
+            bit.trim().strip_prefix("config:").and_then(|bit| bit.parse().ok()).ok_or_else(strange)?;
+        let pmu = KprobePmu { kind, of_return: 1u64.checked_shl(bit).ok_or_else(strange)? };
+        self.kprobe_pmu = Some(pmu);
+        Ok(pmu)
+    }
+}
+
+/// Makes a map, with its data if it has any.
+fn make(name: &str, map: &aya_obj::Map) -> io::Result<OwnedFd> {
+    let kind = map.map_type();
+    let shape = MapShape {
+        kind,
+        key: map.key_size(),
+        // aya's macro gives rings values of a length; the kernel wants none.
+        value: if kind == MAP_RINGBUF { 0 } else { map.value_size() },
+        entries: map.max_entries(),
+        flags: map.map_flags(),
+    };
+    let fd = sys::create_map(name, shape)?;
+    let section = map.section_kind();
+    if matches!(section, EbpfSectionKind::Data | EbpfSectionKind::Rodata) && !map.data().is_empty() {
+        sys::write_first(fd.as_fd(), map.data())?;
+    }
+    if section == EbpfSectionKind::Rodata {
+        sys::freeze(fd.as_fd())?;
+    }
+    Ok(fd)
+}
+
+fn syscall(command: &str, error: &io::Error) -> String {
+    format!("bpf({command}): {error}")
+}
+
+/// What the kernel said, with the verifier's last lines if it was the verifier that refused.
+fn refused<I>(program: &Load<'_, I>, error: &io::Error) -> String {
+    let mut text = syscall("BPF_PROG_LOAD", error);
+    let mut room = LOG_LEAST;
+    while room <= LOG_MOST {
+        let mut log = vec![0; room];
+        let again = sys::load(program, Some(&mut log));
+        // Kernels before 6.4 keep the beginning of a log that is too long, and say so.
+        if again.is_err_and(|error| error.raw_os_error() == Some(libc::ENOSPC)) && room < LOG_MOST {
+            room *= 4;
+            continue;
+        }
+        let log =
+            String::from_utf8_lossy(log.split(|&byte| byte == 0).next().unwrap_or_default()).into_owned();
+        if let Some(lines) = last_lines(&log) {
+            text = format!("{text}; the verifier: {lines}");
+        }
+        break;
+    }
+    text
+}
+
+/// The last lines of a verifier's log that are not statistics.
+fn last_lines(log: &str) -> Option<String> {
+    let said = |line: &&str| !line.is_empty() && !line.starts_with("processed ");
+    let mut lines: Vec<&str> = log.lines().map(str::trim).filter(said).rev().take(LOG_LINES).collect();
+    lines.reverse();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_lines;
+
+    #[test]
+    fn the_last_lines_of_the_verifier_tell_the_reason() {
+        let log = "func#0 @0\n0: R1=ctx() R10=fp0\n0: (79) r6 = *(u64 *)(r1 +0)\n1: (61) r7 = *(u32 *)(r6 +8)\n\
+            R6 invalid mem access 'scalar'\nprocessed 2 insns (limit 1000000) max_states_per_insn 0\n\n";
+        let lines = last_lines(log).unwrap();
+        assert!(lines.ends_with("(61) r7 = *(u32 *)(r6 +8); R6 invalid mem access 'scalar'"), "{lines}");
+        assert!(!lines.contains("func#0"));
+        assert_eq!(last_lines(""), None);
+        assert_eq!(last_lines("processed 0 insns (limit 1000000)\n"), None);
+    }
+}
