@@ -4,7 +4,7 @@
 //! cargo run --release -p oomtrace --example large-session -- 50 20000 > large.oomtrace
 //! ```
 //!
-//! Arguments: episodes (50), candidates of each (20,000).
+//! Arguments: episodes (50), candidates of each (20,000), `zstd` to compress.
 
 #[path = "../tests/support/large.rs"]
 mod large;
@@ -15,16 +15,18 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
-use oomtrace::session::Writer;
+use oomtrace::session::{Compression, Writer};
 
 fn main() -> io::Result<()> {
-    let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u64>().map_err(io::Error::other));
-    let episodes = args.next().transpose()?.unwrap_or(50);
-    let candidates = args.next().transpose()?.unwrap_or(20_000);
-    let candidates = usize::try_from(candidates).map_err(io::Error::other)?;
-    let shape = large::Shape { episodes, candidates };
+    let mut args = std::env::args().skip(1);
+    let mut number = |default| args.next().map_or(Ok(default), |arg| arg.parse().map_err(io::Error::other));
+    let shape = large::Shape { episodes: number(50)?, candidates: number(20_000)? as usize };
+    let compression = match args.next().as_deref() {
+        Some("zstd") => Compression::Zstd,
+        _ => Compression::None,
+    };
     let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut writer = Writer::start(stdout, &large::info())?;
+    let mut writer = Writer::start(stdout, &large::info(), compression)?;
     let mut written = Ok(());
     large::each(shape, |observation| {
         if written.is_ok() {

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::ledger::Keeper;
 use crate::model::observation::{Chosen, Lost};
 use crate::model::{Episode, Observation, SessionEnd, SessionInfo};
-use crate::session::Writer;
+use crate::session::{Compression, Writer};
 use crate::sink::{Failure, FanOut, Totals};
 
 /// Where observations are written to, and its name for messages.
@@ -19,6 +19,7 @@ use crate::sink::{Failure, FanOut, Totals};
 struct Recorder {
     name: String,
     target: Option<File>,
+    compression: Compression,
     writer: Option<Writer<File>>,
     /// Adjustments that are recorded when anything else is. A machine that adjusts every process that it starts writes a lot of
     /// them between two OOMs, and few are remembered.
@@ -124,10 +125,11 @@ impl Pipeline {
 
     /// Records to `target`, an open file or pipe; `name` says in messages what it is.
     #[must_use]
-    pub fn record_to(mut self, target: File, name: impl Into<String>) -> Self {
+    pub fn record_to(mut self, target: File, name: impl Into<String>, compression: Compression) -> Self {
         self.recorder = Some(Recorder {
             name: name.into(),
             target: Some(target),
+            compression,
             writer: None,
             held: Adjustments::default(),
         });
@@ -140,7 +142,7 @@ impl Pipeline {
         self.keeper = Some(Keeper::new(info));
         self.recording(|recorder| {
             if let Some(target) = recorder.target.take() {
-                recorder.writer = Some(Writer::start(target, info)?);
+                recorder.writer = Some(Writer::start(target, info, recorder.compression)?);
             }
             Ok(())
         });

@@ -1,5 +1,7 @@
 //! The built program over files: what it shows, how it ends, what it says of files that are not right.
 
+#[path = "support/large.rs"]
+mod large;
 #[path = "support/made_up.rs"]
 mod made_up;
 
@@ -43,6 +45,10 @@ fn file_of(observations: &[oomtrace::model::Observation]) -> Vec<u8> {
     made_up::file(&made_up::info(), observations)
 }
 
+fn packed_file_of(observations: &[oomtrace::model::Observation]) -> Vec<u8> {
+    made_up::file_as(&made_up::info(), observations, oomtrace::session::Compression::Zstd)
+}
+
 fn write(dir: &tempfile::TempDir, name: &str, bytes: &[u8]) -> String {
     let path = dir.path().join(name);
     fs::write(&path, bytes).expect("the directory is writable");
@@ -80,6 +86,9 @@ fn every_scenario_in_every_form() {
             let output = run_with_columns(args, columns, &file);
             assert!(matches!(output.status.code(), Some(0 | 4)), "{name}: {}", text(&output.stderr));
             golden(&format!("{name}.{suffix}"), &output.stdout);
+            // Compressed or not is nothing that anybody sees.
+            let packed = run_with_columns(args, columns, &packed_file_of(&observations));
+            assert_eq!((packed.stdout, packed.stderr), (output.stdout, output.stderr), "{name}");
         }
     }
 }
@@ -116,6 +125,16 @@ fn replay_reads_stdin_and_info_tells_what_is_there() {
     let output = with_stdin(&["info", "-"], &file);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     golden("storm.info.txt", &output.stdout);
+
+    let packed = packed_file_of(&made_up::storm());
+    let told = with_stdin(&["info", "-"], &packed);
+    let told = text(&told.stdout).lines().last().expect("there are lines");
+    let wanted = format!(
+        "92 frames, {} bytes ({} without compression), whole",
+        grouped(packed.len()),
+        grouped(file.len())
+    );
+    assert!(told.ends_with(&wanted), "{told}");
 
     let output = with_stdin(&["info", "-", "--json"], &file);
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is one object");
@@ -489,4 +508,37 @@ fn make_corpus() {
             fs::write(path, file).expect("it can be written");
         }
     }
+    for name in ["whole-machine", "whole-pod", "storm", "odd"] {
+        let path = root.join(format!("tests/corpus/v1.2-packed-{name}.oomtrace"));
+        let scenario = made_up::scenarios().into_iter().find(|(found, _)| *found == name);
+        let (_, observations) = scenario.expect("there is one of that name");
+        if !path.exists() {
+            fs::write(path, packed_file_of(&observations)).expect("it can be written");
+        }
+    }
+    let path = root.join("tests/corpus/v1.2-many.oomtrace");
+    if !path.exists() {
+        fs::write(path, large_file()).expect("it can be written");
+    }
+}
+
+/// Episodes with more candidates than the other files have.
+fn large_file() -> Vec<u8> {
+    let shape = large::Shape { episodes: 3, candidates: 60 };
+    let mut observations = Vec::new();
+    large::each(shape, |observation| observations.push(observation));
+    made_up::file(&large::info(), &observations)
+}
+
+/// In groups of three digits, as people read them.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }

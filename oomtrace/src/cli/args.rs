@@ -8,6 +8,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::filter::Filter;
 use crate::model::episode::{Outcome, Scope};
+use crate::session::Compression;
 
 /// Shows why the Linux OOM killer chose its victim: live, recorded, replayed
 #[derive(Debug, Parser)]
@@ -87,6 +88,9 @@ pub struct CaptureArgs {
     /// Size of the ring buffer, for example 8MiB; by default it follows from the number of tasks
     #[arg(long, value_name = "SIZE")]
     pub ring_size: Option<ByteSize>,
+    /// How to compress what is recorded
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub compress: Compress,
     /// Stop after N episodes were shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -285,6 +289,24 @@ pub enum Attach {
     Auto,
     Fentry,
     Kprobe,
+}
+
+/// How to compress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
+pub enum Compress {
+    None,
+    #[default]
+    Zstd,
+}
+
+impl From<Compress> for Compression {
+    fn from(how: Compress) -> Self {
+        match how {
+            Compress::None => Self::None,
+            Compress::Zstd => Self::Zstd,
+        }
+    }
 }
 
 /// Level of the eBPF programs' log.

@@ -162,10 +162,15 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
     known(
         "file",
         Some(format!(
-            "format {}, {} frames, {} bytes, {damage}",
+            "format {}, {} frames, {} bytes{}, {damage}",
             input.reader.version(),
             text::grouped(tally.frames.into()),
             text::grouped(tally.bytes.into()),
+            if tally.unpacked > tally.bytes {
+                format!(" ({} without compression)", text::grouped(tally.unpacked.into()))
+            } else {
+                String::new()
+            },
         )),
     );
     lines.iter().map(|(label, text)| format!("{label:<13} {text}\n")).collect()
@@ -208,6 +213,7 @@ struct InfoJson<'a> {
     unknown_frames: u64,
     unreadable_frames: u64,
     bytes: u64,
+    unpacked_bytes: u64,
 }
 
 fn json<'a>(input: &'a Input, summary: &'a Summary, counts: Counts) -> InfoJson<'a> {
@@ -244,5 +250,6 @@ fn json<'a>(input: &'a Input, summary: &'a Summary, counts: Counts) -> InfoJson<
         unknown_frames: tally.unknown,
         unreadable_frames: tally.unreadable,
         bytes: tally.bytes,
+        unpacked_bytes: tally.unpacked,
     }
 }

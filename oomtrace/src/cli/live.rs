@@ -52,7 +52,7 @@ impl Capture<'_> {
             super::probe_log::install(options.probe_log);
         }
         let live = Live::start(&options).map_err(refusal)?;
-        let pipeline = output::captured(self.display, filter, self.args.count, self.output)?;
+        let pipeline = output::captured(self.display, filter, self.args, self.output)?;
         let summary = capture(live, pipeline, self.args.duration, |info| say_ready(info, exposed))?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);

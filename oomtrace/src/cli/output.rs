@@ -9,10 +9,11 @@ use anyhow::Context;
 use crate::exit::Usage;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
+use crate::session::Compression;
 use crate::sink::terminal::{self, Terminal};
 use crate::sink::{FanOut, Json};
 
-use super::args::{Color, DisplayArgs};
+use super::args::{CaptureArgs, Color, DisplayArgs};
 use super::say;
 
 /// Columns when stdout is no terminal and the environment does not say.
@@ -44,12 +45,14 @@ pub(super) fn shown(display: &DisplayArgs, filter: Filter, count: Option<u64>) -
 ///
 /// The file cannot be created, or the recording would go to a terminal. The file is created here, before the capture, so
 /// that a bad path shows at once.
-pub fn captured(
+pub(super) fn captured(
     display: Option<&DisplayArgs>,
     filter: Filter,
-    count: Option<u64>,
+    capture: &CaptureArgs,
     output: Option<&Path>,
 ) -> anyhow::Result<Pipeline> {
+    let CaptureArgs { count, compress, .. } = *capture;
+    let compression = Compression::from(compress);
     let to_stdout = output.is_some_and(is_dash);
     let pipeline = match display.filter(|_| !to_stdout) {
         Some(display) => shown(display, filter, count),
@@ -58,13 +61,13 @@ pub fn captured(
     let Some(path) = output else { return Ok(pipeline) };
     if !to_stdout {
         let file = create(path).with_context(|| path.display().to_string())?;
-        return Ok(pipeline.record_to(file, path.display().to_string()));
+        return Ok(pipeline.record_to(file, path.display().to_string(), compression));
     }
     if io::stdout().is_terminal() {
         return Err(Usage("a recording is binary: redirect stdout, or give a file with -o".to_owned()).into());
     }
     let stdout = rustix::io::dup(rustix::stdio::stdout()).map_err(io::Error::from).context("stdout")?;
-    Ok(pipeline.record_to(File::from(stdout), "stdout"))
+    Ok(pipeline.record_to(File::from(stdout), "stdout", compression))
 }
 
 /// Whether the argument means stdin or stdout.

@@ -52,7 +52,7 @@ fn live(observations: &[Observation], count: Option<u64>, filter: Filter) -> ([S
     let file = tempfile::NamedTempFile::new().expect("there is room");
     let (outputs, pipeline) = Outputs::pipeline(filter);
     let target = file.reopen().expect("it is there");
-    let mut pipeline = pipeline.stop_after(count).record_to(target, "the file");
+    let mut pipeline = pipeline.stop_after(count).record_to(target, "the file", Compression::Zstd);
     let mut flow = pipeline.start(&made_up::info());
     for observation in observations {
         if flow.is_break() {
@@ -170,7 +170,7 @@ fn kills_behind_the_last_wanted_episode_are_in_the_ledger_of_both() {
     let file = tempfile::NamedTempFile::new().expect("there is room");
     let (outputs, pipeline) = Outputs::pipeline(Filter::default());
     let target = file.reopen().expect("it is there");
-    let mut pipeline = pipeline.stop_after(Some(1)).record_to(target, "the file");
+    let mut pipeline = pipeline.stop_after(Some(1)).record_to(target, "the file", Compression::Zstd);
     let mut flow = pipeline.start(&counting(40));
     let (mut taken, all) = (0, long_session());
     for observation in &all {
@@ -218,7 +218,7 @@ fn a_full_disk_does_not_silence_the_screen() {
     let pipeline =
         Pipeline::new(sinks, Filter::default(), move |message| heard.lock().expect("fine").push(message));
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut pipeline = pipeline.record_to(full, "/dev/full");
+    let mut pipeline = pipeline.record_to(full, "/dev/full", Compression::None);
     assert!(pipeline.start(&made_up::info()).is_continue());
     for observation in made_up::one_kill() {
         assert!(pipeline.push(observation).is_continue());

@@ -73,6 +73,11 @@ pub enum Ending {
         /// What it claims, bytes.
         len: u32,
     },
+    /// A compressed block is whole, and cannot be unpacked.
+    BadBlock {
+        /// Where it starts, bytes.
+        offset: u64,
+    },
     /// Something follows the end frame.
     Trailing {
         /// Where the end frame ended, bytes.
@@ -120,6 +125,9 @@ impl fmt::Display for Ending {
                 "the frame at byte {offset} is damaged (it claims {len} bytes, more than the {MAX_PAYLOAD} allowed); \
                  all before it was read"
             ),
+            Self::BadBlock { offset } => {
+                write!(f, "the compressed block at byte {offset} cannot be unpacked; all before it was read")
+            }
             Self::Trailing { offset } => {
                 write!(f, "something follows the end of the recording at byte {offset}; it was not read")
             }

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | 1.0 | 0.1.0 | first |
 //! | 1.1 | 0.1.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
+//! | 1.2 | 0.1.0 | candidates field by field, compressed blocks |
 
 use std::fmt;
 
@@ -13,11 +14,13 @@ use minicbor::{Decode, Encode};
 
 use crate::model::{Observation, SessionEnd, SessionInfo};
 
+use super::columns;
+
 /// First bytes of every file. The high bit shows transports that strip it, the line ends those that translate them, and
 /// the control-Z stops `type` on one system; all three tell text tools that this is not text.
 pub const MAGIC: [u8; 8] = *b"\x89OOM\r\n\x1a\n";
 /// The version that this program writes.
-pub const VERSION: Version = Version { major: Major(1), minor: Minor(1) };
+pub const VERSION: Version = Version { major: Major(1), minor: Minor(2) };
 /// Bytes of the file's header: magic, version, checksum.
 pub const HEADER_LEN: usize = 16;
 /// Bytes of a frame's header: length, kind, flags.
@@ -58,6 +61,8 @@ pub mod kind {
     pub const INFO: u16 = 1;
     /// [`SessionEnd`](crate::model::SessionEnd): the last frame.
     pub const END: u16 = 2;
+    /// Frames, compressed ([`block`](mod@crate::session::block)).
+    pub const BLOCK: u16 = 3;
     /// `Observation::Opened`.
     pub const OPENED: u16 = 16;
     /// `Observation::Cgroup`.
@@ -98,6 +103,8 @@ pub mod kind {
     pub const OOM_GROUP: u16 = 34;
     /// `Observation::AdjUpdated`.
     pub const ADJ_UPDATED: u16 = 35;
+    /// `Observation::Candidates`, field by field ([`columns`](mod@crate::session::columns)).
+    pub const CANDIDATE_COLUMNS: u16 = 36;
 }
 
 /// What a frame holds.
@@ -139,9 +146,21 @@ pub fn file_header(version: Version) -> [u8; HEADER_LEN] {
 /// A payload longer than [`MAX_PAYLOAD`]; `out` is then unchanged. Candidates come in runs of a few dozen, so this does
 /// not happen to what sources make.
 pub fn append(out: &mut Vec<u8>, frame: FrameRef<'_>) -> Result<(), TooLong> {
+    append_payload(out, |out| encode_payload(out, frame))
+}
+
+/// Appends one frame, whose payload `encode` appends and of whose kind it tells.
+///
+/// # Errors
+///
+/// As [`append`].
+pub(super) fn append_payload(
+    out: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> u16,
+) -> Result<(), TooLong> {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEADER_LEN]);
-    let kind = encode_payload(out, frame);
+    let kind = encode(out);
     let len = out.len() - start - FRAME_HEADER_LEN;
     let Some(len32) = u32::try_from(len).ok().filter(|_| len <= MAX_PAYLOAD) else {
         out.truncate(start);
@@ -225,9 +244,7 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::OPENED => get(payload).map(|o| Frame::Observation(Observation::Opened(o))),
         kind::CGROUP => get(payload).map(|o| Frame::Observation(Observation::Cgroup(o))),
         kind::MEMCG_LEVEL => get(payload).map(|o| Frame::Observation(Observation::MemcgLevel(o))),
-        kind::CANDIDATES => super::candidates::read(payload)
-            .map_or_else(|| get(payload), Ok)
-            .map(|o| Frame::Observation(Observation::Candidates(o))),
+        kind::CANDIDATES => get(payload).map(|o| Frame::Observation(Observation::Candidates(o))),
         kind::CHOICE => get(payload).map(|o| Frame::Observation(Observation::Choice(o))),
         kind::KILL => get(payload).map(|o| Frame::Observation(Observation::Kill(o))),
         kind::SIGNAL => get(payload).map(|o| Frame::Observation(Observation::Signal(o))),
@@ -244,6 +261,9 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::MEMCG_STAT => get(payload).map(|o| Frame::Observation(Observation::MemcgStat(o))),
         kind::OOM_GROUP => get(payload).map(|o| Frame::Observation(Observation::OomGroup(o))),
         kind::ADJ_UPDATED => get(payload).map(|o| Frame::Observation(Observation::AdjUpdated(o))),
+        kind::CANDIDATE_COLUMNS => {
+            columns::read(payload).map(|o| Frame::Observation(Observation::Candidates(o)))
+        }
         _ => return Ok(None),
     };
     frame.map(Some).map_err(|source| PayloadError { kind, source })

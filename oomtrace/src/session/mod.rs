@@ -3,7 +3,8 @@
 //! Owns the bytes and nothing else: what the observations mean is left to `assemble`, where they come from to the
 //! sources. The file stores observations, not episodes, so that a better assembler improves old recordings.
 
-mod candidates;
+mod block;
+mod columns;
 pub mod error;
 pub mod format;
 pub mod reader;
@@ -11,6 +12,7 @@ pub mod reader;
 mod tests;
 pub mod writer;
 
+pub use block::Compression;
 pub use error::{Ending, OpenError};
 pub use reader::{Reader, Tally};
 pub use writer::{Durable, Writer};

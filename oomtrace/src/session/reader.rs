@@ -6,10 +6,11 @@ use std::io::{self, Read};
 
 use crate::model::{Observation, SessionEnd, SessionInfo};
 
+use super::block::{Unpacked, Unpacker};
 use super::error::{self, Ending, OpenError};
 use super::format::{
     self, CHECKSUM_LEN, FRAME_HEADER_LEN, Frame, HEADER_LEN, MAGIC, MAX_PAYLOAD, MUST_KNOW_FLAGS, Major,
-    Minor, VERSION, Version,
+    Minor, VERSION, Version, kind,
 };
 
 /// What was read.
@@ -23,6 +24,8 @@ pub struct Tally {
     pub unreadable: u64,
     /// Bytes up to the end of the last whole frame.
     pub bytes: u64,
+    /// Bytes that these would be if nothing were compressed.
+    pub unpacked: u64,
 }
 
 /// Reads one session.
@@ -33,14 +36,27 @@ pub struct Reader<R> {
     info: SessionInfo,
     tally: Tally,
     payload: Vec<u8>,
+    block: Unpacker,
+    /// Where the block starts whose frames are being read, bytes.
+    block_offset: u64,
     end: Option<SessionEnd>,
     ending: Option<Ending>,
 }
 
 /// One whole frame, not yet understood.
+#[derive(Clone, Copy)]
 struct RawFrame {
     kind: u16,
     flags: u16,
+}
+
+impl RawFrame {
+    fn of(header: &[u8; FRAME_HEADER_LEN]) -> Self {
+        Self {
+            kind: u16::from_le_bytes([header[4], header[5]]),
+            flags: u16::from_le_bytes([header[6], header[7]]),
+        }
+    }
 }
 
 impl<R: Read> Reader<R> {
@@ -51,7 +67,8 @@ impl<R: Read> Reader<R> {
     /// See [`OpenError`]: what it is instead, which side is newer, or where it is damaged.
     pub fn open(mut input: R) -> Result<Self, OpenError> {
         let version = read_header(&mut input)?;
-        let mut tally = Tally { bytes: HEADER_LEN as u64, ..Tally::default() };
+        let head = HEADER_LEN as u64;
+        let mut tally = Tally { bytes: head, unpacked: head, ..Tally::default() };
         let mut payload = Vec::new();
         let raw = match read_frame(&mut input, &mut payload, &mut tally) {
             Ok(raw) => raw,
@@ -60,7 +77,18 @@ impl<R: Read> Reader<R> {
         };
         match format::decode_payload(raw.kind, &payload) {
             Ok(Some(Frame::Info(info))) if raw.flags & MUST_KNOW_FLAGS == 0 => {
-                Ok(Self { input, version, info: *info, tally, payload, end: None, ending: None })
+                tally.unpacked = tally.bytes;
+                Ok(Self {
+                    input,
+                    version,
+                    info: *info,
+                    tally,
+                    payload,
+                    block: Unpacker::new(),
+                    block_offset: 0,
+                    end: None,
+                    ending: None,
+                })
             }
             _ => Err(OpenError::NotInfo),
         }
@@ -99,29 +127,76 @@ impl<R: Read> Reader<R> {
     /// The next observation; `None` at the end, which [`Reader::ending`] then tells about.
     pub fn next_observation(&mut self) -> Option<Observation> {
         while self.ending.is_none() {
-            let raw = match read_frame(&mut self.input, &mut self.payload, &mut self.tally) {
-                Ok(raw) => raw,
-                Err(ending) => {
-                    self.ending = Some(ending);
-                    break;
-                }
+            let next = match self.next_in_block() {
+                Some(next) => next,
+                None => self.next_in_file(),
             };
-            if raw.flags & MUST_KNOW_FLAGS != 0 {
-                self.tally.unknown += 1;
-                continue;
-            }
-            match format::decode_payload(raw.kind, &self.payload) {
-                Ok(Some(Frame::Observation(observation))) => return Some(observation),
-                Ok(Some(Frame::End(end))) => {
-                    self.end = Some(end);
-                    self.ending = Some(self.after_the_end());
-                }
-                Ok(None) => self.tally.unknown += 1,
-                // A second description has no meaning yet.
-                Ok(Some(Frame::Info(_))) | Err(_) => self.tally.unreadable += 1,
+            match next {
+                Ok(Some(observation)) => return Some(observation),
+                Ok(None) => {}
+                Err(ending) => self.ending = Some(ending),
             }
         }
         None
+    }
+
+    /// The next frame of the file: an observation, or nothing of its own.
+    fn next_in_file(&mut self) -> Result<Option<Observation>, Ending> {
+        let offset = self.tally.bytes;
+        let raw = read_frame(&mut self.input, &mut self.payload, &mut self.tally)?;
+        if raw.kind == kind::BLOCK && raw.flags & MUST_KNOW_FLAGS == 0 {
+            return match self.block.unpack(&self.payload) {
+                Unpacked::Frames => {
+                    self.block_offset = offset;
+                    // Its frames are counted, not the block itself.
+                    self.tally.frames -= 1;
+                    self.tally.unpacked += self.block.rest().len() as u64;
+                    Ok(None)
+                }
+                Unpacked::Unknown => {
+                    self.tally.unknown += 1;
+                    Ok(None)
+                }
+                Unpacked::Damaged => Err(Ending::BadBlock { offset }),
+            };
+        }
+        self.tally.unpacked += self.tally.bytes - offset;
+        match understand(raw, &self.payload, &mut self.tally) {
+            Some(Frame::Observation(observation)) => Ok(Some(observation)),
+            Some(Frame::End(end)) => {
+                self.end = Some(end);
+                Err(self.after_the_end())
+            }
+            // A second description has no meaning yet.
+            Some(Frame::Info(_)) => {
+                self.tally.unreadable += 1;
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The next frame of the block that is being read; `None` when there is none left.
+    fn next_in_block(&mut self) -> Option<Result<Option<Observation>, Ending>> {
+        let rest = self.block.rest();
+        if rest.is_empty() {
+            return None;
+        }
+        let Some((raw, payload, len)) = whole_frame(rest) else {
+            return Some(Err(Ending::BadBlock { offset: self.block_offset }));
+        };
+        self.tally.frames += 1;
+        let frame = understand(raw, payload, &mut self.tally);
+        self.block.advance(len);
+        Some(Ok(match frame {
+            Some(Frame::Observation(observation)) => Some(observation),
+            None => None,
+            // These belong outside.
+            Some(Frame::Info(_) | Frame::End(_)) => {
+                self.tally.unreadable += 1;
+                None
+            }
+        }))
     }
 
     /// Nothing may follow the end.
@@ -200,10 +275,36 @@ fn read_frame(input: &mut impl Read, payload: &mut Vec<u8>, tally: &mut Tally) -
     }
     tally.frames += 1;
     tally.bytes += (FRAME_HEADER_LEN + wanted) as u64;
-    Ok(RawFrame {
-        kind: u16::from_le_bytes([header[4], header[5]]),
-        flags: u16::from_le_bytes([header[6], header[7]]),
-    })
+    Ok(RawFrame::of(&header))
+}
+
+/// Takes a frame apart that lies in memory: kind, payload, and its length in all; `None` when it is cut off or damaged.
+fn whole_frame(bytes: &[u8]) -> Option<(RawFrame, &[u8], usize)> {
+    let (header, rest) = bytes.split_first_chunk::<FRAME_HEADER_LEN>()?;
+    let payload_len = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+    let (payload, rest) = rest.split_at_checked(payload_len)?;
+    let checksum = u32::from_le_bytes(*rest.first_chunk::<CHECKSUM_LEN>()?);
+    let len = FRAME_HEADER_LEN + payload_len;
+    (crc32c::crc32c(&bytes[..len]) == checksum).then_some((RawFrame::of(header), payload, len + CHECKSUM_LEN))
+}
+
+/// What a frame holds; `None`, and counted, when that cannot be told.
+fn understand(raw: RawFrame, payload: &[u8], tally: &mut Tally) -> Option<Frame> {
+    if raw.flags & MUST_KNOW_FLAGS != 0 {
+        tally.unknown += 1;
+        return None;
+    }
+    match format::decode_payload(raw.kind, payload) {
+        Ok(Some(frame)) => Some(frame),
+        Ok(None) => {
+            tally.unknown += 1;
+            None
+        }
+        Err(_) => {
+            tally.unreadable += 1;
+            None
+        }
+    }
 }
 
 /// Fills `buffer` as far as there is input; returns how far.

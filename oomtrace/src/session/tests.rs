@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use crate::made_up;
 use crate::model::{Observation, SessionEnd};
 
+use super::block::FULL;
 use super::format::{self, FRAME_HEADER_LEN, HEADER_LEN, Major, Minor, Version};
 use super::*;
 
@@ -53,13 +54,133 @@ fn start() -> Vec<u8> {
 #[test]
 fn what_is_written_is_read() {
     for (name, observations) in made_up::scenarios() {
-        let bytes = made_up::file(&made_up::info(), &observations);
-        let read = read(&bytes).expect(name);
-        assert_eq!(read.observations, observations, "{name}");
-        assert_eq!(read.ending, "Complete", "{name}");
-        assert_eq!(read.end, Some(made_up::end(&observations)), "{name}");
-        assert_eq!(read.tally.frames, observations.len() as u64 + 2, "{name}");
-        assert_eq!(read.tally.bytes, bytes.len() as u64, "{name}");
+        let plain = made_up::file(&made_up::info(), &observations);
+        let packed = made_up::file_as(&made_up::info(), &observations, Compression::Zstd);
+        assert!(packed.len() < plain.len(), "{name}");
+        for bytes in [&plain, &packed] {
+            let read = read(bytes).expect(name);
+            assert_eq!(read.observations, observations, "{name}");
+            assert_eq!(read.ending, "Complete", "{name}");
+            assert_eq!(read.end, Some(made_up::end(&observations)), "{name}");
+            assert_eq!(read.tally.frames, observations.len() as u64 + 2, "{name}");
+            assert_eq!(read.tally.bytes, bytes.len() as u64, "{name}");
+            assert_eq!(read.tally.unpacked, plain.len() as u64, "{name}");
+        }
+    }
+}
+
+/// One kill and its storm, with a commit between the observations here and there, as the pipeline makes them.
+fn in_blocks(observations: &[Observation]) -> Vec<u8> {
+    let mut writer =
+        Writer::start(Vec::new(), &made_up::info(), Compression::Zstd).expect("memory takes everything");
+    for (i, observation) in observations.iter().enumerate() {
+        writer.observation(observation).expect("memory takes everything");
+        if i % 5 == 4 {
+            writer.commit().expect("memory takes everything");
+        }
+    }
+    writer.end(&made_up::end(observations)).expect("memory takes everything")
+}
+
+#[test]
+fn a_compressed_file_cut_off_anywhere_gives_everything_up_to_the_last_whole_block() {
+    let observations = made_up::storm();
+    let bytes = in_blocks(&observations);
+    let mut counts = std::collections::BTreeSet::new();
+    for len in start().len()..bytes.len() {
+        let read = read(&bytes[..len]).expect("the description is there");
+        assert!(read.ending.starts_with("Torn") || read.ending.starts_with("Unfinished"), "{len}");
+        assert_eq!(read.observations, observations[..read.observations.len()], "{len}");
+        assert!(counts.last().is_none_or(|&most| read.observations.len() >= most), "{len}");
+        counts.insert(read.observations.len());
+    }
+    assert_eq!(counts.last(), Some(&observations.len()));
+    assert!(counts.len() > 5, "{counts:?}");
+}
+
+#[test]
+fn one_wrong_byte_in_a_compressed_file_never_gives_another_observation() {
+    let observations = made_up::one_kill();
+    let bytes = in_blocks(&observations);
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            if let Ok(read) = read(&damaged) {
+                assert_eq!(read.observations, observations[..read.observations.len()], "{at}");
+                assert_ne!(read.ending, "Complete", "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn many_blocks_without_a_commit() {
+    let run = made_up::one_kill().into_iter().find(|o| matches!(o, Observation::Candidates(_)));
+    let observations: Vec<Observation> = std::iter::repeat_n(run.expect("there is one"), 3000).collect();
+    let bytes = made_up::file_as(&made_up::info(), &observations, Compression::Zstd);
+    let read = read(&bytes).expect("it opens");
+    assert_eq!(read.observations, observations);
+    assert!(read.tally.unpacked > 2 * FULL as u64);
+    assert!(read.tally.bytes * 20 < read.tally.unpacked);
+}
+
+/// A block of anything, with a checksum that is right.
+fn block(how: u32, len: u32, packed: &[u8]) -> Vec<u8> {
+    frame(format::kind::BLOCK, 0, &[&how.to_le_bytes()[..], &len.to_le_bytes(), packed].concat())
+}
+
+#[test]
+fn blocks_that_are_not_right_end_the_reading() {
+    let inside = frame(format::kind::CLOCK, 0, b"\xa1\x00\x05");
+    let mut packed = Vec::with_capacity(1000);
+    zstd_safe::compress(&mut packed, &inside, 1).expect("there is room");
+    let len = inside.len() as u32;
+    let offset = start().len();
+    let read = |more: &[u8]| read(&[&start()[..], more].concat()).expect("it opens");
+    let good = read(&block(1, len, &packed));
+    assert_eq!((good.observations.len(), good.tally.frames), (1, 2));
+    for (bad, why) in [
+        (block(1, len - 1, &packed), "longer than it says"),
+        (block(1, len + 1, &packed), "shorter than it says"),
+        (block(1, len, &packed[..packed.len() - 1]), "cut off"),
+        (block(1, len, b"no zstd"), "not compressed"),
+        (block(1, 0xffff_ffff, &packed), "of a length that is not allowed"),
+        (frame(format::kind::BLOCK, 0, b"\x01\0\0"), "without its head"),
+    ] {
+        let read = read(&[&bad[..], &inside].concat());
+        assert_eq!(read.ending, format!("BadBlock {{ offset: {offset} }}"), "{why}");
+        assert_eq!(read.observations.len(), 0, "{why}");
+    }
+    // Compressed in a way that is not known yet: passed over, as kinds of frames are.
+    let read = read(&[&block(7, len, &packed)[..], &inside].concat());
+    assert_eq!((read.observations.len(), read.tally.unknown), (1, 1));
+}
+
+#[test]
+fn frames_in_a_block_are_checked_as_those_outside() {
+    let pack = |frames: &[u8]| {
+        let mut packed = Vec::with_capacity(1000);
+        zstd_safe::compress(&mut packed, frames, 1).expect("there is room");
+        block(1, frames.len() as u32, &packed)
+    };
+    let clock = frame(format::kind::CLOCK, 0, b"\xa1\x00\x05");
+    let end = frame(format::kind::END, 0, b"\xa2\x00\x05\x01\xa0");
+    let found = |frames: &[&[u8]]| read(&[&start()[..], &pack(&frames.concat())].concat()).expect("it opens");
+    let read = found(&[&clock, &frame(9999, 0, b"new"), &frame(format::kind::CLOCK, 0, b"not CBOR"), &clock]);
+    assert_eq!((read.observations.len(), read.tally.unknown, read.tally.unreadable), (2, 1, 1));
+    // An end, a description, and a block belong outside.
+    let read = found(&[&clock, &end, &start()[HEADER_LEN..], &pack(&clock), &clock]);
+    assert_eq!(
+        (read.observations.len(), read.end, read.tally.unknown, read.tally.unreadable),
+        (2, None, 1, 2)
+    );
+    let mut bad = clock.clone();
+    bad[FRAME_HEADER_LEN + 2] = 6;
+    for torn in [&bad[..], &clock[..clock.len() - 1], &clock[..3]] {
+        let read = found(&[&clock, torn]);
+        assert_eq!(read.observations.len(), 1);
+        assert!(read.ending.starts_with("BadBlock"), "{}", read.ending);
     }
 }
 
@@ -194,7 +315,7 @@ fn the_first_frame_is_the_description() {
 #[test]
 fn a_writer_that_failed_writes_no_more() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    assert!(Writer::start(full, &made_up::info()).is_err());
+    assert!(Writer::start(full, &made_up::info(), Compression::Zstd).is_err());
 }
 
 proptest! {
@@ -204,6 +325,7 @@ proptest! {
         let mut with_start = start();
         with_start.extend(&bytes);
         let _ = read(&with_start);
+        let _ = read(&[start(), block(1, 4096, &bytes)].concat());
     }
 
     #[test]
@@ -229,7 +351,9 @@ proptest! {
             Observation::Kill(Kill { at, victim: candidate, message: None }),
             Observation::Clock(Clock { boot_ns }),
         ];
-        let bytes = made_up::file(&made_up::info(), &observations);
-        prop_assert_eq!(read(&bytes).expect("it opens").observations, observations);
+        for compression in [Compression::None, Compression::Zstd] {
+            let bytes = made_up::file_as(&made_up::info(), &observations, compression);
+            prop_assert_eq!(&read(&bytes).expect("it opens").observations, &observations);
+        }
     }
 }

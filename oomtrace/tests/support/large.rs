@@ -83,6 +83,11 @@ pub fn each(shape: Shape, mut give: impl FnMut(Observation)) {
     }
 }
 
+/// Cgroups of a session with that many candidates.
+pub fn cgroups(candidates: usize) -> usize {
+    made_up::cgroups().len() + 2 * candidates.div_ceil(PER_CONTAINER)
+}
+
 /// The end that belongs to it.
 pub fn end(shape: Shape) -> SessionEnd {
     made_up::end(&[made_up::clock((shape.episodes + 2) * 10_000)])

@@ -12,7 +12,7 @@ use oomtrace::model::observation::*;
 use oomtrace::model::session::{GfpFlag, Hook, Settings};
 use oomtrace::model::stats::{BufferStats, CollectorStats, ProgramStats};
 use oomtrace::model::{Episode, Name, Observation, SessionEnd, SessionInfo, SourceKind, Stats};
-use oomtrace::session::Writer;
+use oomtrace::session::{Compression, Writer};
 
 /// `GFP_KERNEL | __GFP_ACCOUNT` of the made-up kernel.
 pub const GFP_KERNEL_ACCOUNT: u32 = 0x40_0cc0;
@@ -602,7 +602,12 @@ pub fn assemble(info: &SessionInfo, observations: &[Observation]) -> Vec<Episode
 
 /// A whole session file.
 pub fn file(info: &SessionInfo, observations: &[Observation]) -> Vec<u8> {
-    let mut writer = Writer::start(Vec::new(), info).expect("memory takes everything");
+    file_as(info, observations, Compression::None)
+}
+
+/// The same, compressed or not.
+pub fn file_as(info: &SessionInfo, observations: &[Observation], compression: Compression) -> Vec<u8> {
+    let mut writer = Writer::start(Vec::new(), info, compression).expect("memory takes everything");
     for observation in observations {
         writer.observation(observation).expect("memory takes everything");
     }
