@@ -13,6 +13,7 @@ pub mod runner;
 pub mod stage;
 pub mod stream;
 pub mod swap;
+pub mod switches;
 pub mod sysctl;
 pub mod view;
 pub mod watch;

@@ -13,6 +13,7 @@ mod doctor;
 mod exited_leader;
 mod global_200;
 mod group_kill;
+mod idle;
 mod interrupted;
 mod ledger;
 mod ledger_lossy;
@@ -106,6 +107,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("ledger", ledger::run),
     each("ledger_lossy", ledger_lossy::run),
     each("swap", swap::run),
+    once("idle", idle::run),
     once("rank", rank::run),
     once("rank_unprivileged", rank_unprivileged::run),
     once("no_root", refusals::no_root),
