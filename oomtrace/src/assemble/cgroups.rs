@@ -18,6 +18,8 @@ pub(super) struct CgroupTable {
     nodes: HashMap<u64, Node, RandomState>,
     /// Counts what is learned and asked, so that the least recently used can be told.
     uses: u64,
+    /// Counts what was learned anew of nodes that were known: paths through them may be others now.
+    changes: u64,
 }
 
 #[derive(Debug)]
@@ -25,6 +27,8 @@ struct Node {
     parent: Option<u64>,
     name: Name,
     path: Option<Name>,
+    /// Its path from the root, and [`CgroupTable::changes`] when it was put together.
+    known: Option<(Name, u64)>,
     /// [`CgroupTable::uses`] when it was last learned, or part of a path that was asked for.
     used: u64,
 }
@@ -40,12 +44,41 @@ impl CgroupTable {
         }
         self.uses += 1;
         let CgroupNode { id, parent, name, path } = node;
-        self.nodes.insert(id, Node { parent, name, path, used: self.uses });
+        let node = Node { parent, name, path, known: None, used: self.uses };
+        if self.nodes.insert(id, node).is_some() {
+            self.changes += 1;
+        }
     }
 
     /// Path from the root, `/` for the root itself; `None` when it or an ancestor has not been named.
     pub(super) fn path(&mut self, id: u64) -> Option<Name> {
         self.uses += 1;
+        let changes = self.changes;
+        if let Some((path, at)) = self.nodes.get(&id)?.known.clone()
+            && at == changes
+        {
+            self.use_all(id);
+            return Some(path);
+        }
+        let path = self.put_together(id)?;
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.known = Some((path.clone(), changes));
+        }
+        Some(path)
+    }
+
+    /// Notes the use of a node and of those above it.
+    fn use_all(&mut self, id: u64) {
+        let mut next = Some(id);
+        while let Some(node) =
+            next.and_then(|id| self.nodes.get_mut(&id)).filter(|node| node.used != self.uses)
+        {
+            node.used = self.uses;
+            next = node.parent.filter(|_| node.path.is_none());
+        }
+    }
+
+    fn put_together(&mut self, id: u64) -> Option<Name> {
         let mut names: Vec<Name> = Vec::new();
         let mut next = id;
         let mut path = loop {
@@ -120,6 +153,19 @@ mod tests {
         assert_eq!(table.path(7), None);
         table.learn(CgroupNode { path: Some(Name::from("/a")), ..node(5, Some(77), "x") });
         assert_eq!(table.path(9), Some(Name::from("/a/pod")));
+    }
+
+    #[test]
+    fn a_node_that_is_learned_again_changes_the_paths_through_it() {
+        let mut table = CgroupTable::default();
+        for n in [node(1, None, ""), node(5, Some(1), "old"), node(9, Some(5), "pod")] {
+            table.learn(n);
+        }
+        assert_eq!(table.path(9), Some(Name::from("/old/pod")));
+        table.learn(node(5, Some(1), "new"));
+        assert_eq!(table.path(9), Some(Name::from("/new/pod")));
+        table.learn(node(9, None, ""));
+        assert_eq!(table.path(9), Some(Name::from("/")));
     }
 
     #[test]

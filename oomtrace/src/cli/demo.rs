@@ -91,14 +91,14 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
 
 /// Replays the bundled recording, and says so: nobody should take it for their own machine.
 fn recorded(args: &DemoArgs, reason: &str) -> anyhow::Result<Exit> {
-    let bytes: Box<dyn std::io::Read> = Box::new(Cursor::new(RECORDING));
+    let bytes: Box<dyn std::io::Read + Send> = Box::new(Cursor::new(RECORDING));
     let reader = Reader::open(bytes).context("the bundled recording")?;
     let info = reader.info();
     let kernel = info.kernel_release.as_deref().unwrap_or("unknown");
     say(&format!(
         "this is a recording, made on Linux {kernel}, not this machine; not live because: {reason}"
     ));
-    let mut input = Input { name: "the bundled recording".to_owned(), reader };
+    let mut input = Input { name: "the bundled recording".to_owned(), is_file: true, reader };
     let pipeline = output::shown(&args.display, Filter::default(), None);
     let (summary, _) = replay::drive(&mut input, pipeline, Speed::Max);
     Ok(summary.exit())

@@ -12,23 +12,29 @@ use crate::session::{Ending, Reader};
 use super::output::is_dash;
 use super::say;
 
+/// A recording from anywhere.
+pub(super) type Recording = Reader<Box<dyn Read + Send>>;
+
 /// A recording and its name for messages.
 pub(super) struct Input {
     pub(super) name: String,
-    pub(super) reader: Reader<Box<dyn Read>>,
+    /// It is a regular file (or in memory): reading it takes no time to speak of.
+    pub(super) is_file: bool,
+    pub(super) reader: Recording,
 }
 
 /// Opens `path`; `-` is stdin.
 pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
-    let (name, bytes): (String, Box<dyn Read>) = if is_dash(path) {
-        ("stdin".to_owned(), Box::new(BufReader::new(io::stdin())))
+    let (name, is_file, bytes): (String, bool, Box<dyn Read + Send>) = if is_dash(path) {
+        ("stdin".to_owned(), false, Box::new(BufReader::new(io::stdin())))
     } else {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| name.clone())?;
-        (name, Box::new(BufReader::with_capacity(1 << 16, file)))
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        (name, is_file, Box::new(BufReader::with_capacity(1 << 16, file)))
     };
     let reader = Reader::open(bytes).with_context(|| name.clone())?;
-    Ok(Input { name, reader })
+    Ok(Input { name, is_file, reader })
 }
 
 impl Input {

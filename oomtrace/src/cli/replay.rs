@@ -1,17 +1,23 @@
 //! `oomtrace replay`: a recording through the same pipeline that showed it live.
 
+use std::iter;
 use std::ops::ControlFlow;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::exit::Exit;
 use crate::filter::Filter;
+use crate::model::Observation;
 use crate::pipeline::{Pipeline, Summary};
 
 use super::args::{ReplayArgs, Speed};
-use super::input::{self, Input};
+use super::input::{self, Input, Recording};
 use super::output;
 use super::say::say_stats;
+
+/// Observations that are read before they are needed: a few thousand candidates.
+const AHEAD: usize = 16;
 
 /// Runs the command.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
@@ -27,21 +33,38 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
 
 /// Feeds a recording to a pipeline; also tells whether it was read to its end.
 pub(super) fn drive(input: &mut Input, mut pipeline: Pipeline, speed: Speed) -> (Summary, bool) {
-    let reader = &mut input.reader;
+    let Input { reader, is_file, .. } = input;
     let mut pace = Pace::new(speed, reader.info().started_boot_ns);
     let mut flow = pipeline.start(reader.info());
-    while flow.is_continue() {
-        let Some(observation) = reader.next_observation() else { break };
+    let mut take = |observation: Observation| {
         if let Some(boot_ns) = observation.boot_ns() {
             pace.wait_until(boot_ns);
         }
-        flow = pipeline.push(observation);
+        pipeline.push(observation)
+    };
+    if flow.is_continue() {
+        let ahead = if *is_file { read_ahead(reader, &mut take) } else { None };
+        flow = ahead.unwrap_or_else(|| iter::from_fn(|| reader.next_observation()).try_for_each(take));
     }
     if flow == ControlFlow::Break(()) {
         // Enough was shown. What the rest of the recording holds is not this run's business.
         return (pipeline.finish(None), false);
     }
     (pipeline.finish(reader.end()), true)
+}
+
+/// Reads on while what was read before is assembled and shown: two thirds of the time. Only for files: a pipe may have nothing to
+/// read for a long time, when this has long been told to stop. `None` without a second thread; nothing has been read then.
+fn read_ahead(
+    reader: &mut Recording,
+    take: impl FnMut(Observation) -> ControlFlow<()>,
+) -> Option<ControlFlow<()>> {
+    let (there, here) = mpsc::sync_channel(AHEAD);
+    thread::scope(|scope| {
+        let read = move || while reader.next_observation().is_some_and(|read| there.send(read).is_ok()) {};
+        thread::Builder::new().spawn_scoped(scope, read).ok()?;
+        Some(here.into_iter().try_for_each(take))
+    })
 }
 
 /// Waits so that things come as they came, or so many times as fast.
