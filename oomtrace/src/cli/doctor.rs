@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::model::session::Hook;
-use crate::source::live::kallsyms::Kallsyms;
 use crate::source::live::load::Flavour;
+use crate::source::live::symbols::Symbols;
 use crate::source::live::{Live, Options, hooks, host, layout, support, tracefs};
 
 use super::args::DoctorArgs;
@@ -153,7 +153,7 @@ fn kprobes() -> Check {
 
 /// What the list of symbols gives: split copies of the scorer, and names for call paths.
 fn symbols() -> [Check; 2] {
-    let (scorer, addresses) = match Kallsyms::read() {
+    let (scorer, addresses) = match Symbols::find() {
         Ok(found) => (split(&found.split_copies), addresses(&found)),
         Err(error) => {
             let reason = format!("/proc/kallsyms cannot be read: {error}");
@@ -172,12 +172,17 @@ fn split(copies: &[String]) -> (bool, String) {
     (true, detail)
 }
 
-fn addresses(found: &Kallsyms) -> (bool, String) {
-    if found.symbols.is_empty() {
-        let detail = "/proc/kallsyms hides them (kernel.kptr_restrict): call paths without names, no counters of nodes";
-        return (false, detail.to_owned());
+fn addresses(found: &Symbols) -> (bool, String) {
+    match &found.names {
+        Some(names) => (
+            true,
+            format!("{} gives addresses of the kernel's variables and names for call paths", names.source()),
+        ),
+        None => {
+            let detail = "the kernel hides them (kernel.kptr_restrict): call paths without names, no counters of nodes";
+            (false, detail.to_owned())
+        }
     }
-    (true, format!("/proc/kallsyms names the kernel's functions ({} KiB)", found.symbols.bytes() / 1024))
 }
 
 fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {

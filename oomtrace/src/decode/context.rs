@@ -1,6 +1,6 @@
 //! What decoding needs to know of the machine that the records come from.
 
-use super::symbols::Symbols;
+use super::symbols::Symbolizer;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -9,8 +9,8 @@ pub struct Context {
     pub page_counter_max: u64,
     /// Where things are in a `struct zone`.
     pub zone: ZoneLayout,
-    /// Names of the kernel's functions.
-    pub symbols: Symbols,
+    /// Names of the kernel's functions; `None`: there are none.
+    pub symbols: Option<Box<dyn Symbolizer>>,
 }
 
 /// Byte offsets in a `struct zone`; every value is 8 bytes long. `None`: this kernel has none.

@@ -12,7 +12,7 @@ use super::{
     DecodeError,
     bytes::{Fields, known_i32, known_u64},
     context::{Context, Run, ZoneLayout},
-    symbols::Symbols,
+    symbols::Symbolizer,
 };
 use crate::model::{
     Name,
@@ -34,18 +34,19 @@ pub(super) fn stack(fields: &Fields<'_>, at: Stamp, context: &Context) -> Result
     }
     let address = |i: usize| fields.u64(offset_of!(wire::Stack, addresses) + i * size_of::<u64>());
     let addresses = (0..count).map(address).collect::<Result<Vec<_>, _>>()?;
-    let (frames, cut) = frames(&addresses, &context.symbols);
+    let (frames, cut) = frames(&addresses, context.symbols.as_deref());
     Ok(Observation::Stack(Stack { at, frames, cut: cut || count == STACK_DEPTH }))
 }
 
 /// The frames from the caller of `out_of_memory()` outwards, and whether some were left out at the far end.
 ///
 /// What comes before is the probe's own: its program and the code that calls it, then `out_of_memory()` itself.
-fn frames(addresses: &[u64], symbols: &Symbols) -> (Vec<Frame>, bool) {
+fn frames(addresses: &[u64], symbols: Option<&dyn Symbolizer>) -> (Vec<Frame>, bool) {
     // The first one of a kprobe is no return address but where it is, which may be the function's first byte.
     let address = |(i, &address): (usize, &u64)| address.saturating_add(u64::from(i == 0));
-    let mut frames: Vec<Frame> =
-        addresses.iter().enumerate().map(address).map(|address| symbols.frame(address)).collect();
+    let addresses: Vec<u64> = addresses.iter().enumerate().map(address).collect();
+    let mut frames =
+        symbols.map_or_else(|| vec![Frame::default(); addresses.len()], |symbols| symbols.frames(&addresses));
     let is_it = |frame: &Frame| frame.function.as_ref().is_some_and(|name| name[..] == *OUT_OF_MEMORY);
     if let Some(last) = frames.iter().rposition(is_it) {
         frames.drain(..=last);

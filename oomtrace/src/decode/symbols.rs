@@ -1,195 +1,89 @@
-//! Names for addresses of kernel code: a compact table, filled once at the start.
-//!
-//! A kernel has some 60,000 functions. They are kept as sorted offsets from the lowest one and one run of NUL-terminated names,
-//! with a position in it for every [`STEP`]th: about 2 MB, and two allocations that do not move any more once it is whole.
+//! Names for addresses of kernel code: what can give them, and how the kernel prints one.
 
 use crate::model::{Name, evidence::Frame};
 
-/// Names between two known positions.
-const STEP: usize = 64;
-/// Modules' code is allocated in pages: what lies beyond that of a module's last symbol is not known to be its own.
-const PAGE: u64 = 4096;
-
-/// The table.
-#[derive(Debug, Default)]
-pub struct Symbols {
-    /// Address of offset 0.
-    base: u64,
-    offsets: Vec<u32>,
-    /// Positions in `names` of every `STEP`th name.
-    positions: Vec<u32>,
-    /// `name\0`, or `name\t[module]\0`, as `/proc/kallsyms` has them; empty for what only bounds its neighbour.
-    names: Vec<u8>,
+/// Gives names to the frames of call paths.
+pub trait Symbolizer: core::fmt::Debug {
+    /// The frames of return addresses, one for each. They are looked up one byte before: behind a call that does not return
+    /// there is another function.
+    fn frames(&self, addresses: &[u64]) -> Vec<Frame>;
 }
 
-impl Symbols {
-    /// A table with room for this many symbols and bytes of names.
-    #[must_use]
-    pub fn with_capacity(symbols: usize, names: usize) -> Self {
-        Self {
-            base: 0,
-            offsets: Vec::with_capacity(symbols),
-            positions: Vec::with_capacity(symbols / STEP + 1),
-            names: Vec::with_capacity(names),
+/// Bytes before a function for the use of patching: no code runs there.
+const PADDING: &[u8] = b"__pfx_";
+/// What the kernel lists like modules and is none.
+pub(crate) const TRANSIENT: [&[u8]; 3] = [b"bpf", b"__builtin__ftrace", b"__builtin__kprobes"];
+
+/// Takes apart what the kernel prints for a return address (`%pB`): `function+0x12/0x34 [module]`. `None` for what is no
+/// function: an address without a name, padding, and code outside of the kernel's own (`inside`) that is no module's,
+/// which is a program's or a trampoline's that comes and goes.
+#[must_use]
+pub fn parse(text: &[u8], inside: bool) -> Option<Frame> {
+    let text = text.trim_ascii_end();
+    let (place, module) = match text.strip_suffix(b"]") {
+        Some(rest) => {
+            let at = rest.iter().rposition(|&byte| byte == b'[')?;
+            let (place, module) = rest.split_at(at);
+            (place.trim_ascii_end(), Some(module.get(1..)?))
         }
+        None => (text, None),
+    };
+    if module.map_or(!inside, |module| TRANSIENT.contains(&module)) {
+        return None;
     }
-
-    /// Adds a symbol, in the order of addresses; of several at one address the first counts, as in the kernel. `name` may be
-    /// empty, and may have a module after it. Returns whether it was taken.
-    pub fn push(&mut self, address: u64, name: &[u8]) -> bool {
-        if self.offsets.is_empty() {
-            self.base = address;
-        }
-        let Some(offset) = address.checked_sub(self.base).and_then(|offset| u32::try_from(offset).ok())
-        else {
-            return false;
-        };
-        let Ok(position) = u32::try_from(self.names.len()) else { return false };
-        if self.offsets.last().is_some_and(|&last| last >= offset) {
-            return false;
-        }
-        if self.offsets.len().is_multiple_of(STEP) {
-            self.positions.push(position);
-        }
-        self.offsets.push(offset);
-        self.names.extend_from_slice(name);
-        self.names.push(0);
-        true
+    let (function, numbers) = place.split_at(place.iter().rposition(|&byte| byte == b'+')?);
+    let (offset, size) = str::from_utf8(numbers.get(1..)?).ok()?.split_once('/')?;
+    let number = |text: &str| u32::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    if function.is_empty() || is_padding(function) {
+        return None;
     }
-
-    /// Gives back what was reserved and not used.
-    pub fn shrink(&mut self) {
-        self.offsets.shrink_to_fit();
-        self.positions.shrink_to_fit();
-        self.names.shrink_to_fit();
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
-    }
-
-    /// Bytes that it takes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.offsets.len() * size_of::<u32>() + self.positions.len() * size_of::<u32>() + self.names.len()
-    }
-
-    /// The frame of a return address. It is looked up one byte before: behind a call that does not return there is another
-    /// function.
-    #[must_use]
-    pub fn frame(&self, address: u64) -> Frame {
-        self.find(address).unwrap_or_default()
-    }
-
-    fn find(&self, address: u64) -> Option<Frame> {
-        let inside = u32::try_from(address.checked_sub(1)?.checked_sub(self.base)?).ok()?;
-        let index = self.offsets.partition_point(|&offset| offset <= inside).checked_sub(1)?;
-        let start = *self.offsets.get(index)?;
-        let (function, module) = split(self.name(index)?);
-        if function.is_empty() {
-            return None;
-        }
-        let next = self.offsets.get(index + 1).copied();
-        let end = match (module, next) {
-            (None, next) => u64::from(next?),
-            (Some(module), next) => {
-                let page_end = (self.base + u64::from(start)) / PAGE * PAGE + PAGE - self.base;
-                let same =
-                    next.filter(|_| self.name(index + 1).is_some_and(|name| split(name).1 == Some(module)));
-                same.map_or(page_end, u64::from)
-            }
-        };
-        if u64::from(inside) >= end {
-            return None;
-        }
-        Some(Frame {
-            function: Some(Name::from_padded(function)),
-            offset: Some(inside + 1 - start),
-            size: u32::try_from(end - u64::from(start)).ok(),
-            module: module.map(Name::from_padded),
-        })
-    }
-
-    /// The name of a symbol.
-    fn name(&self, index: usize) -> Option<&[u8]> {
-        let position = usize::try_from(*self.positions.get(index / STEP)?).ok()?;
-        self.names.get(position..)?.split(|&byte| byte == 0).nth(index % STEP)
-    }
+    Some(Frame {
+        function: Some(Name::from_padded(function)),
+        offset: Some(number(offset)?),
+        size: Some(number(size)?),
+        module: module.map(Name::from_padded),
+    })
 }
 
-/// A name and its module.
-fn split(name: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match name.iter().position(|&byte| byte == b'\t') {
-        Some(at) => {
-            let (name, rest) = name.split_at(at);
-            (name, rest.strip_prefix(b"\t[").and_then(|module| module.strip_suffix(b"]")))
-        }
-        None => (name, None),
-    }
+/// Whether a symbol is that of the bytes before a function.
+#[must_use]
+pub fn is_padding(symbol: &[u8]) -> bool {
+    symbol.starts_with(PADDING)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{STEP, Symbols};
+    use super::parse;
 
-    const BASE: u64 = 0xffff_fffe_8100_0000;
-
-    fn shown(symbols: &Symbols, address: u64) -> String {
-        let frame = symbols.frame(address);
-        let text = |name: Option<crate::model::Name>| {
-            name.map_or("?".to_owned(), |name| String::from_utf8_lossy(&name).into_owned())
-        };
-        let number = |n: Option<u32>| n.map_or("?".to_owned(), |n| format!("{n:#x}"));
-        let module = frame.module.clone();
-        let at = format!("{}+{}/{}", text(frame.function), number(frame.offset), number(frame.size));
-        module.map_or(at.clone(), |module| format!("{at} [{}]", String::from_utf8_lossy(&module)))
+    fn shown(text: &str, inside: bool) -> String {
+        let Some(frame) = parse(text.as_bytes(), inside) else { return "?".to_owned() };
+        let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let module = frame.module.map_or(String::new(), |module| format!(" in {}", name(&module)));
+        format!("{} {:?} {:?}{module}", name(&frame.function.unwrap()), frame.offset, frame.size)
     }
 
     #[test]
-    fn an_address_is_in_the_symbol_before_it() {
-        let mut symbols = Symbols::with_capacity(8, 64);
-        assert!(symbols.is_empty());
-        assert!(symbols.push(BASE, b"_stext"));
-        assert!(!symbols.push(BASE, b"alias"));
-        assert!(symbols.push(BASE + 0x40, b""));
-        assert!(symbols.push(BASE + 0x50, b"out_of_memory"));
-        assert!(symbols.push(BASE + 0x150, b"next"));
-        assert!(!symbols.push(BASE - 1, b"below"));
-        assert!(!symbols.push(BASE + 0x1_0000_0000, b"far"));
-        assert_eq!(shown(&symbols, BASE + 0x58), "out_of_memory+0x8/0x100");
-        // The call was the last instruction of the function.
-        assert_eq!(shown(&symbols, BASE + 0x150), "out_of_memory+0x100/0x100");
-        assert_eq!(shown(&symbols, BASE + 0x10), "_stext+0x10/0x40");
-        for unknown in [0, BASE, BASE + 0x48, BASE + 0x160, u64::MAX] {
-            assert_eq!(shown(&symbols, unknown), "?+?/?", "{unknown:x}");
+    fn what_the_kernel_prints_is_taken_apart() {
+        assert_eq!(shown("out_of_memory+0x8/0x100", true), "out_of_memory Some(8) Some(256)");
+        assert_eq!(shown("f.isra.0+0x10/0x10", true), "f.isra.0 Some(16) Some(16)");
+        assert_eq!(shown("open+0x80/0x100 [ext4]", false), "open Some(128) Some(256) in ext4");
+        // A module's code is never the kernel's own.
+        assert_eq!(shown("open+0x80/0x100 [ext4]", true), "open Some(128) Some(256) in ext4");
+        for nothing in [
+            "",
+            "0xffffffff81000000",
+            "__pfx_out_of_memory+0x3/0x10",
+            "bpf_prog_1234_oom+0x10/0x80 [bpf]",
+            "ftrace_trampoline+0x10/0x80 [__builtin__ftrace]",
+            "out_of_memory",
+            "out_of_memory+0x8",
+            "out_of_memory+8/0x100",
+            "+0x8/0x100",
+            "]",
+            "open+0x80/0x100 ext4]",
+        ] {
+            assert_eq!(shown(nothing, true), "?", "{nothing}");
         }
-    }
-
-    #[test]
-    fn the_last_symbol_of_a_module_ends_with_its_page() {
-        let mut symbols = Symbols::with_capacity(8, 64);
-        symbols.push(BASE, b"_stext");
-        symbols.push(BASE + 0x10_0100, b"open\t[ext4]");
-        symbols.push(BASE + 0x10_0200, b"read\t[ext4]");
-        symbols.push(BASE + 0x20_0000, b"init\t[zram]");
-        assert_eq!(shown(&symbols, BASE + 0x10_0180), "open+0x80/0x100 [ext4]");
-        assert_eq!(shown(&symbols, BASE + 0x10_0f00), "read+0xd00/0xe00 [ext4]");
-        assert_eq!(shown(&symbols, BASE + 0x10_1001), "?+?/?");
-        assert_eq!(shown(&symbols, BASE + 0x20_0010), "init+0x10/0x1000 [zram]");
-    }
-
-    #[test]
-    fn every_name_is_found_beyond_the_steps() {
-        let mut symbols = Symbols::default();
-        let count = 3 * STEP as u64 + 5;
-        for i in 0..count {
-            assert!(symbols.push(BASE + i * 16, format!("f{i}").as_bytes()));
-        }
-        symbols.shrink();
-        for i in 0..count - 1 {
-            assert_eq!(shown(&symbols, BASE + i * 16 + 5), format!("f{i}+0x5/0x10"));
-        }
+        assert_eq!(shown("bpf_prog_1234_oom+0x10/0x80", false), "?");
     }
 }

@@ -14,9 +14,12 @@ use crate::{
         DecodeError,
         context::{Context, Run, ZoneLayout},
         decode,
-        symbols::Symbols,
+        symbols::Symbolizer,
     },
-    model::{Observation, evidence::MemcgStat},
+    model::{
+        Name, Observation,
+        evidence::{Frame, MemcgStat},
+    },
 };
 
 const BASE: u64 = 0xffff_ffff_8100_0000;
@@ -38,12 +41,24 @@ fn all(record: &[u8], context: &Context) -> Result<Vec<Observation>, DecodeError
     Ok(out)
 }
 
-fn symbols() -> Context {
-    let mut symbols = Symbols::default();
-    for (i, name) in ["_stext", "out_of_memory", "charge", "fault", ""].iter().enumerate() {
-        symbols.push(BASE + i as u64 * 0x100, name.as_bytes());
+/// Functions of 0x100 bytes each.
+#[derive(Debug)]
+struct Functions;
+
+impl Symbolizer for Functions {
+    fn frames(&self, addresses: &[u64]) -> Vec<Frame> {
+        let frame = |address: &u64| {
+            let inside = address.checked_sub(BASE + 1)?;
+            let names = ["_stext", "out_of_memory", "charge", "fault"];
+            let function = names.get(usize::try_from(inside / 0x100).ok()?)?;
+            Some(Frame { function: Some(Name::from_padded(function.as_bytes())), ..Frame::default() })
+        };
+        addresses.iter().map(|address| frame(address).unwrap_or_default()).collect()
     }
-    Context { symbols, ..Context::default() }
+}
+
+fn symbols() -> Context {
+    Context { symbols: Some(Box::new(Functions)), ..Context::default() }
 }
 
 fn stack(addresses: &[u64]) -> Vec<u8> {
@@ -59,7 +74,7 @@ fn stack(addresses: &[u64]) -> Vec<u8> {
 fn names(addresses: &[u64], context: &Context) -> (Vec<String>, bool) {
     let found = all(&stack(addresses), context).unwrap();
     let [Observation::Stack(stack)] = found.as_slice() else { panic!("{found:?}") };
-    let name = |frame: &crate::model::evidence::Frame| {
+    let name = |frame: &Frame| {
         frame.function.as_ref().map_or("?".into(), |name| String::from_utf8_lossy(name).into_owned())
     };
     (stack.frames.iter().map(name).collect(), stack.cut)

@@ -6,10 +6,10 @@ use super::{
     LiveError,
     bpf::Programs,
     hooks::{EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
-    kallsyms::Kallsyms,
     layout::Functions,
     load::Flavour,
     support,
+    symbols::Symbols,
 };
 use crate::model::session::Hook;
 
@@ -34,10 +34,10 @@ pub fn all(
     flavour: Flavour,
     functions: Option<&Functions>,
     without: &[String],
-    kallsyms: &Result<Kallsyms, String>,
+    symbols: &Result<Symbols, String>,
 ) -> Result<Attached, LiveError> {
     let attached = Attached { hooks: Vec::new(), program_fds: Vec::new() };
-    let mut attaching = Attaching { programs, functions, kallsyms, attached };
+    let mut attaching = Attaching { programs, functions, symbols, attached };
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
         if without.contains(&target) {
@@ -68,7 +68,7 @@ pub fn all(
 struct Attaching<'a> {
     programs: &'a mut Programs,
     functions: Option<&'a Functions>,
-    kallsyms: &'a Result<Kallsyms, String>,
+    symbols: &'a Result<Symbols, String>,
     attached: Attached,
 }
 
@@ -99,8 +99,8 @@ impl Attaching<'_> {
 
     /// Says what is not known where the kernel hides where it lies.
     fn note_hidden_addresses(&mut self) {
-        let missing = match self.kallsyms {
-            Ok(kallsyms) if !kallsyms.symbols.is_empty() => return,
+        let missing = match self.symbols {
+            Ok(symbols) if symbols.names.is_some() => return,
             Ok(_) => {
                 "it hides addresses (kernel.kptr_restrict): call paths without names, no counters of nodes"
                     .to_owned()
@@ -191,9 +191,9 @@ impl Attaching<'_> {
 
     /// The copies of the scorer that the compiler split off, in both flavours: they have no BTF.
     fn split_copies_of_the_scorer(&mut self) {
-        match self.kallsyms {
-            Ok(kallsyms) => {
-                for copy in &kallsyms.split_copies {
+        match self.symbols {
+            Ok(symbols) => {
+                for copy in &symbols.split_copies {
                     if let Err(reason) = self.kprobe(SCORER, "kretprobe", copy) {
                         self.note(copy, "kretprobe", Some(reason));
                     }

@@ -127,9 +127,29 @@ pub fn split_copy(name: &[u8]) -> Option<String> {
     String::from_utf8(name.to_vec()).ok()
 }
 
+/// Names that such copies get: those that GCC gives to a function that it splits, specialises, or both. It counts by function.
+pub fn likely_split_copies() -> impl Iterator<Item = String> {
+    const KINDS: [&str; 3] = ["part", "isra", "constprop"];
+    let one = KINDS.iter().flat_map(|kind| (0..2).map(move |n| format!("{SCORER}.{kind}.{n}")));
+    let two = KINDS.iter().flat_map(|first| {
+        let others = KINDS.iter().filter(move |&second| second != first);
+        others.map(move |second| format!("{SCORER}.{first}.0.{second}.0"))
+    });
+    one.chain(two)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::split_copy;
+    use super::{likely_split_copies, split_copy};
+
+    #[test]
+    fn likely_names_are_names_of_split_copies() {
+        let likely: Vec<String> = likely_split_copies().collect();
+        assert!(likely.iter().all(|name| split_copy(name.as_bytes()).as_deref() == Some(name)));
+        for seen in ["oom_badness.part.0", "oom_badness.isra.0", "oom_badness.constprop.0.isra.0"] {
+            assert!(likely.iter().any(|name| name == seen), "{seen}");
+        }
+    }
 
     #[test]
     fn split_copies_are_told_from_the_function_and_its_cold_part() {

@@ -18,12 +18,13 @@ use super::{
     bpf::{Preset, Programs},
     fdinfo::Fdinfo,
     hooks, host,
-    kallsyms::Kallsyms,
     layout::{self, Functions},
     losses::Losses,
     ring::Ring,
     stats::Meter,
-    support, tracefs,
+    support,
+    symbols::Symbols,
+    tracefs,
 };
 use crate::{
     decode::context::Context,
@@ -110,14 +111,13 @@ impl Live {
         } else {
             Some(kernel.functions)
         };
-        let kallsyms = Kallsyms::read().map_err(|error| error.to_string());
-        let places =
-            kallsyms.as_ref().map_or(Places::UNSET, |kallsyms| kernel.evidence.at(&kallsyms.addresses));
+        let symbols = Symbols::find().map_err(|error| error.to_string());
+        let places = symbols.as_ref().map_or(Places::UNSET, |symbols| kernel.evidence.at(&symbols.addresses));
 
         let start = |flavour| {
             let globals = Globals { layout: &kernel.layout, places: &places };
             let (programs, attached) =
-                load(flavour, options, &globals, ring_bytes, functions.as_ref(), &kallsyms)?;
+                load(flavour, options, &globals, ring_bytes, functions.as_ref(), &symbols)?;
             Ok((flavour, programs, attached))
         };
         let (flavour, programs, attached) = match options.flavour {
@@ -144,7 +144,7 @@ impl Live {
         let context = Context {
             page_counter_max: page_counter_max(info.page_size),
             zone: kernel.evidence.zone,
-            symbols: kallsyms.map(|kallsyms| kallsyms.symbols).unwrap_or_default(),
+            symbols: symbols.ok().and_then(|symbols| symbols.names).map(|names| Box::new(names) as _),
         };
         Self::running(programs, info, options, attached.program_fds, context)
     }
@@ -212,7 +212,7 @@ fn load(
     globals: &Globals<'_>,
     ring_bytes: u64,
     functions: Option<&Functions>,
-    kallsyms: &Result<Kallsyms, String>,
+    symbols: &Result<Symbols, String>,
 ) -> Result<(Programs, Attached), LiveError> {
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
     let sizes = Sizes { headroom: ring_bytes / 4, ring: ring_bytes };
@@ -230,7 +230,7 @@ fn load(
         preset.entries.push(("AYA_LOGS", page_size));
     }
     let mut programs = Programs::new(OBJECT, preset).map_err(|reason| LiveError::Load { reason })?;
-    let attached = attach::all(&mut programs, flavour, functions, &options.without, kallsyms)?;
+    let attached = attach::all(&mut programs, flavour, functions, &options.without, symbols)?;
     Ok((programs, attached))
 }
 

@@ -1,7 +1,7 @@
 //! The running kernel as a source: what the machine allows, where things are in its kernel, loading, attaching, reading.
 //!
 //! The order of work: [`support`] says whether it can be done at all, [`layout`] and [`places`] find offsets,
-//! [`kallsyms`] names and addresses, [`load`] hands them to the
+//! [`symbols`] names and addresses, [`load`] hands them to the
 //! programs, [`bpf`] puts these into the kernel, [`attach`] says which goes where, [`ring`] reads. Nothing here knows what becomes of an observation.
 
 pub mod attach;
@@ -9,7 +9,6 @@ pub mod error;
 pub mod gfp;
 pub mod hooks;
 pub mod host;
-pub mod kallsyms;
 pub mod layout;
 pub mod load;
 pub mod losses;
@@ -18,6 +17,7 @@ pub mod protect;
 pub mod ring;
 pub mod stats;
 pub mod support;
+pub mod symbols;
 pub mod tracefs;
 
 mod bpf;

@@ -1,5 +1,5 @@
 //! Where the situation around a choice is: [`Places`] for the programs, [`ZoneLayout`] for the decoder, names of items for the
-//! head of the session. From BTF and the addresses of `/proc/kallsyms`.
+//! head of the session. From BTF and the addresses of variables.
 //!
 //! Nothing here is required: what is not found is not captured, and is named in [`Found::missing`].
 
@@ -10,7 +10,7 @@ use oomtrace_common::{
 
 use super::{
     btf::{Type, Types},
-    kallsyms::Addresses,
+    symbols::Addresses,
 };
 use crate::decode::context::{Run, ZoneLayout};
 

@@ -15,7 +15,7 @@ use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 
 use super::tracefs;
 
-mod sys;
+pub(super) mod sys;
 
 use sys::{Event, Load, MapShape};
 

@@ -14,8 +14,10 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 /// `enum bpf_cmd`
 mod cmd {
     pub(super) const MAP_CREATE: u32 = 0;
+    pub(super) const MAP_LOOKUP_ELEM: u32 = 1;
     pub(super) const MAP_UPDATE_ELEM: u32 = 2;
     pub(super) const PROG_LOAD: u32 = 5;
+    pub(super) const PROG_TEST_RUN: u32 = 10;
     pub(super) const RAW_TRACEPOINT_OPEN: u32 = 17;
     pub(super) const MAP_FREEZE: u32 = 22;
     pub(super) const LINK_CREATE: u32 = 28;
@@ -28,31 +30,31 @@ const NAME_LEN: usize = 16;
 
 /// What a map is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MapShape {
-    pub(super) kind: u32,
-    pub(super) key: u32,
-    pub(super) value: u32,
-    pub(super) entries: u32,
-    pub(super) flags: u32,
+pub(crate) struct MapShape {
+    pub(crate) kind: u32,
+    pub(crate) key: u32,
+    pub(crate) value: u32,
+    pub(crate) entries: u32,
+    pub(crate) flags: u32,
 }
 
 /// What a program is loaded as.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load<'a, I> {
+pub(crate) struct Load<'a, I> {
     /// `BPF_PROG_TYPE_*`
-    pub(super) kind: u32,
+    pub(crate) kind: u32,
     /// `BPF_TRACE_*`, or 0.
-    pub(super) attach: u32,
+    pub(crate) attach: u32,
     /// `BPF_F_*`
-    pub(super) flags: u32,
+    pub(crate) flags: u32,
     /// Id of the function in the running kernel's BTF, or 0.
-    pub(super) function: u32,
-    pub(super) name: &'a str,
-    pub(super) license: &'a CStr,
-    pub(super) instructions: &'a [I],
+    pub(crate) function: u32,
+    pub(crate) name: &'a str,
+    pub(crate) license: &'a CStr,
+    pub(crate) instructions: &'a [I],
 }
 
-pub(super) fn create_map(name: &str, shape: MapShape) -> io::Result<OwnedFd> {
+pub(crate) fn create_map(name: &str, shape: MapShape) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attr {
         kind: u32,
@@ -89,7 +91,7 @@ struct Element {
 }
 
 /// Writes element 0 of an array whose values are `value.len()` bytes long.
-pub(super) fn write_first(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
+pub(crate) fn write_first(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
     let key = 0u32;
     let mut attr =
         Element { map: fd(map), _padding: 0, key: address(&key), value: address(value.as_ptr()), flags: 0 };
@@ -97,8 +99,17 @@ pub(super) fn write_first(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
     unsafe { bpf(cmd::MAP_UPDATE_ELEM, &mut attr) }.map(drop)
 }
 
+/// Reads element 0 of an array whose values are `value.len()` bytes long.
+pub(crate) fn read_first(map: BorrowedFd<'_>, value: &mut [u8]) -> io::Result<()> {
+    let key = 0u32;
+    let mut attr =
+        Element { map: fd(map), _padding: 0, key: address(&key), value: value.as_mut_ptr() as u64, flags: 0 };
+    // SAFETY: the kernel reads a key of 4 bytes and writes a value of this length, and both outlive the call.
+    unsafe { bpf(cmd::MAP_LOOKUP_ELEM, &mut attr) }.map(drop)
+}
+
 /// Makes a map's contents constant, for user space and for the verifier.
-pub(super) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
     #[repr(C)]
     struct Attr {
         map: u32,
@@ -108,7 +119,7 @@ pub(super) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Loads a program. With a `log` the verifier writes down what it did, as much as there is room for.
-pub(super) fn load<I>(program: &Load<'_, I>, log: Option<&mut [u8]>) -> io::Result<OwnedFd> {
+pub(crate) fn load<I>(program: &Load<'_, I>, log: Option<&mut [u8]>) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attr {
         kind: u32,
@@ -163,7 +174,7 @@ pub(super) fn load<I>(program: &Load<'_, I>, log: Option<&mut [u8]>) -> io::Resu
 }
 
 /// Attaches a program that was loaded for a function.
-pub(super) fn attach_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn attach_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attr {
         name: u64,
@@ -175,7 +186,7 @@ pub(super) fn attach_tracing(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// Attaches a program to a perf event; there from 5.15 on (`EINVAL` before).
-pub(super) fn link_perf_event(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn link_perf_event(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attr {
         program: u32,
@@ -189,7 +200,7 @@ pub(super) fn link_perf_event(program: BorrowedFd<'_>, event: BorrowedFd<'_>) ->
 }
 
 /// Attaches a program to a perf event in the older way: it is gone with the event.
-pub(super) fn set_perf_event_program(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn set_perf_event_program(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<()> {
     /// `_IOW('$', 8, __u32)`
     const SET_BPF: libc::c_ulong = 0x4004_2408;
     // SAFETY: the request takes a descriptor as its argument, no pointer.
@@ -197,8 +208,35 @@ pub(super) fn set_perf_event_program(program: BorrowedFd<'_>, event: BorrowedFd<
     if code < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Runs a program of type SYSCALL once, without a context.
+pub(crate) fn run(program: BorrowedFd<'_>) -> io::Result<()> {
+    #[repr(C)]
+    struct Attr {
+        program: u32,
+        returned: u32,
+        data: [u32; 2],
+        data_pointers: [u64; 2],
+        repeat: u32,
+        duration: u32,
+        context: [u32; 2],
+        context_pointers: [u64; 2],
+    }
+    let mut attr = Attr {
+        program: fd(program),
+        returned: 0,
+        data: [0; 2],
+        data_pointers: [0; 2],
+        repeat: 0,
+        duration: 0,
+        context: [0; 2],
+        context_pointers: [0; 2],
+    };
+    // SAFETY: all pointers are null with a length of zero.
+    unsafe { bpf(cmd::PROG_TEST_RUN, &mut attr) }.map(drop)
+}
+
 /// What a perf event is opened for.
-pub(super) enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// A tracepoint, by its number.
     Tracepoint(u64),
     /// A kprobe: the type and the configuration of its PMU, the function, bytes from where it begins.
@@ -206,7 +244,7 @@ pub(super) enum Event<'a> {
 }
 
 /// Opens a perf event for all processes; what is attached to it runs on every CPU.
-pub(super) fn open_perf_event(event: &Event<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn open_perf_event(event: &Event<'_>) -> io::Result<OwnedFd> {
     /// `struct perf_event_attr` up to `config2` (`PERF_ATTR_SIZE_VER1`).
     #[repr(C)]
     struct Attr {
