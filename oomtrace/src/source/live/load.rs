@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The compiled programs; `cargo xtask build-ebpf` makes them.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o");
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o");
 
 /// The least ring that holds what explains a kill beside one full batch of candidates.
 pub const RING_LEAST: u64 = 128 << 10;

@@ -5,13 +5,13 @@
 //! a function comes with its id. A program is only loaded when it is attached: the verifier's work is most of a start.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ffi::CString,
     fs, io,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
 };
 
-use aya_obj::{EbpfSectionKind, Object, ProgramSection};
+use aya_obj::{EbpfSectionKind, Function, Object, Program, ProgramSection};
 
 use super::tracefs;
 
@@ -38,7 +38,13 @@ const LOG_LINES: usize = 4;
 
 /// An object in the kernel. Everything is gone when this is dropped, except maps that were taken.
 pub struct Programs {
+    /// What is left of the object: relocations.
     object: Object,
+    programs: HashMap<String, Program>,
+    /// Instructions as they are in the object, of programs and of what they call, by [`Program::function_key`].
+    code: BTreeMap<(usize, u64), Function>,
+    /// Where instructions that use a map are told which one.
+    maps_at: Vec<(String, RawFd, aya_obj::Map)>,
     maps: HashMap<String, OwnedFd>,
     /// Programs that are not bound to a function, by name.
     loaded: HashMap<String, OwnedFd>,
@@ -84,20 +90,29 @@ impl Programs {
             let fd = make(&name, &map).map_err(|error| format!("bpf(BPF_MAP_CREATE) for {name}: {error}"))?;
             made.push((name, fd, map));
         }
-        let code: HashSet<usize> = object.functions.keys().map(|&(section, _)| section).collect();
-        object
-            .relocate_maps(made.iter().map(|(name, fd, map)| (name.as_str(), fd.as_raw_fd(), map)), &code)
-            .and_then(|()| object.relocate_calls(&code))
-            .map_err(|error| super::load::explain(&error))?;
-        Ok(Self {
+        let maps_at =
+            made.iter().map(|(name, fd, map)| (name.clone(), fd.as_raw_fd(), map.clone())).collect();
+        let maps = made.into_iter().map(|(name, fd, _)| (name, fd)).collect();
+        Ok(Self::unloaded(object, maps_at, maps))
+    }
+
+    fn unloaded(
+        mut object: Object,
+        maps_at: Vec<(String, RawFd, aya_obj::Map)>,
+        maps: HashMap<String, OwnedFd>,
+    ) -> Self {
+        Self {
+            programs: std::mem::take(&mut object.programs),
+            code: std::mem::take(&mut object.functions),
             object,
-            maps: made.into_iter().map(|(name, fd, _)| (name, fd)).collect(),
+            maps_at,
+            maps,
             loaded: HashMap::new(),
             bound: Vec::new(),
             links: Vec::new(),
             without_perf_links: false,
             kprobe_pmu: None,
-        })
+        }
     }
 
     /// Takes a map: it outlives the programs then.
@@ -120,8 +135,9 @@ impl Programs {
 
     /// Lets go of what is only needed to load more programs.
     pub fn complete(&mut self) {
-        self.object.programs = Default::default();
-        self.object.functions = Default::default();
+        self.programs = HashMap::new();
+        self.code = BTreeMap::new();
+        self.maps_at = Vec::new();
     }
 
     /// Attaches an fentry or fexit program to the function that has this id in the running kernel's BTF. The same program can
@@ -146,7 +162,7 @@ impl Programs {
     pub fn probe(&mut self, program: &str, function: &str, offset: u64) -> Result<RawFd, String> {
         let pmu = self.pmu()?;
         self.load_once(program)?;
-        let config = match self.object.programs.get(program).map(|program| &program.section) {
+        let config = match self.programs.get(program).map(|program| &program.section) {
             Some(ProgramSection::KRetProbe) => pmu.of_return,
             _ => 0,
         };
@@ -198,10 +214,9 @@ impl Programs {
     }
 
     /// Loads a program, for a function if it is one that is bound to one.
-    fn load(&self, name: &str, function: u32) -> Result<OwnedFd, String> {
-        let missing = || format!("the object has no program {name}");
-        let program = self.object.programs.get(name).ok_or_else(missing)?;
-        let code = self.object.functions.get(&program.function_key()).ok_or_else(missing)?;
+    fn load(&mut self, name: &str, function: u32) -> Result<OwnedFd, String> {
+        let code = self.relocated(name)?;
+        let program = self.programs.get(name).ok_or_else(|| no_program(name))?;
         let (kind, attach) = match &program.section {
             ProgramSection::KProbe | ProgramSection::KRetProbe => (PROG_KPROBE, 0),
             ProgramSection::TracePoint => (PROG_TRACEPOINT, 0),
@@ -219,6 +234,24 @@ impl Programs {
             instructions: &code.instructions,
         };
         sys::load(&load, None).map_err(|error| refused(&load, &error))
+    }
+
+    /// The instructions of one program, with its maps and what it calls put in. Not done for all of them at once: of the two
+    /// flavours' programs only one's are loaded.
+    fn relocated(&mut self, name: &str) -> Result<Function, String> {
+        let program = self.programs.get(name).ok_or_else(|| no_program(name))?;
+        let key = program.function_key();
+        let others: HashSet<_> =
+            self.programs.values().map(Program::function_key).filter(|&of| of != key).collect();
+        let of_this = self.code.iter().filter(|(of, _)| !others.contains(*of));
+        self.object.functions = of_this.map(|(&of, code)| (of, code.clone())).collect();
+        self.object.programs = HashMap::from([(name.to_owned(), program.clone())]);
+        let sections = self.code.keys().map(|&(section, _)| section).collect();
+        self.object
+            .relocate_maps(self.maps_at.iter().map(|(name, fd, map)| (name.as_str(), *fd, map)), &sections)
+            .and_then(|()| self.object.relocate_calls(&sections))
+            .map_err(|error| super::load::explain(&error))?;
+        self.object.functions.remove(&key).ok_or_else(|| no_program(name))
     }
 
     fn pmu(&mut self) -> Result<KprobePmu, String> {
@@ -266,6 +299,10 @@ fn syscall(command: &str, error: &io::Error) -> String {
     format!("bpf({command}): {error}")
 }
 
+fn no_program(name: &str) -> String {
+    format!("the object has no program {name}")
+}
+
 /// What the kernel said, with the verifier's last lines if it was the verifier that refused.
 fn refused<I>(program: &Load<'_, I>, error: &io::Error) -> String {
     let mut text = syscall("BPF_PROG_LOAD", error);
@@ -298,7 +335,32 @@ fn last_lines(log: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::last_lines;
+    use std::collections::{HashMap, HashSet};
+
+    use aya_obj::Object;
+
+    use super::{Programs, last_lines};
+
+    /// A program that is relocated on its own is what it is among all the others.
+    #[test]
+    fn programs_are_relocated_one_by_one_as_all_at_once() {
+        let mut all = Object::parse(super::super::load::OBJECT).unwrap();
+        let maps_at: Vec<_> =
+            all.maps.drain().enumerate().map(|(i, (name, map))| (name, 1000 + i as i32, map)).collect();
+        let mut one_by_one = Programs::unloaded(all.clone(), maps_at.clone(), HashMap::new());
+        let sections: HashSet<usize> = all.functions.keys().map(|&(section, _)| section).collect();
+        all.relocate_maps(maps_at.iter().map(|(name, fd, map)| (name.as_str(), *fd, map)), &sections)
+            .unwrap();
+        all.relocate_calls(&sections).unwrap();
+        assert!(all.programs.len() > 10);
+        for _twice in 0..2 {
+            for (name, program) in &all.programs {
+                let expected = &all.functions[&program.function_key()].instructions;
+                let found = one_by_one.relocated(name).unwrap().instructions;
+                assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{name}");
+            }
+        }
+    }
 
     #[test]
     fn the_last_lines_of_the_verifier_tell_the_reason() {

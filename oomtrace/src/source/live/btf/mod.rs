@@ -190,10 +190,16 @@ impl Types {
         enum_name: Option<&str>,
         names: [&str; N],
     ) -> Option<[u32; N]> {
+        let starts = names.map(raw::prefix);
         let wanted = |at: At| {
             let mut values = [None; N];
             for (name, value) in self.values(at) {
-                if let Some(i) = names.iter().position(|wanted| self.raw.is_called(name, wanted)) {
+                // Some ten thousand names pass here when the enum has none: almost all differ in their first bytes.
+                let start = self.raw.prefix(name);
+                let is = |i: &usize| {
+                    (starts[*i].is_none() || starts[*i] == start) && self.raw.is_called(name, names[*i])
+                };
+                if let Some(i) = (0..N).find(is) {
                     values[i] = Some(value);
                 }
             }

@@ -4,6 +4,8 @@
 //! once, and notes where every [`STRIDE`]th type is, all structs and enums, and the ids of the functions that are asked for. It
 //! looks at names where they lie; nothing is copied, and no table of all types is made.
 
+use std::cell::RefCell;
+
 use super::file::Bytes;
 
 /// `BTF_MAGIC`, as a kernel of this byte order writes it.
@@ -30,6 +32,9 @@ pub(super) mod kind {
     pub(crate) const FUNC: u32 = 12;
     pub(crate) const TYPE_TAG: u32 = 18;
 }
+
+/// Kinds that the walk notes something of, as bits.
+const NAMED: u32 = 1 << kind::STRUCT | 1 << kind::ENUM | 1 << kind::FUNC;
 
 /// Bytes behind a type's first [`TYPE_LEN`], by kind: always, and for each of its `vlen` parts.
 const BEHIND: [(u8, u8); 20] = [
@@ -69,6 +74,8 @@ pub(super) struct Raw {
     marks: Vec<u32>,
     /// The first bytes of the names of structs that have one, and the structs.
     structs: Vec<(u32, u32)>,
+    /// Structs that were asked for: each is asked for many members.
+    asked: RefCell<Vec<(String, Option<At>)>>,
     /// All enums.
     enums: Vec<u32>,
     /// The first function of each wanted name, as the kernel's own search finds it: index in the wanted names, id.
@@ -97,6 +104,7 @@ impl Raw {
             strings,
             marks: Vec::with_capacity((types.1 - types.0) / 24 / STRIDE),
             structs: Vec::with_capacity(1 << 14),
+            asked: RefCell::default(),
             enums: Vec::with_capacity(1 << 12),
             functions: Vec::with_capacity(functions.len()),
         };
@@ -109,26 +117,35 @@ impl Raw {
         let (mut marks, mut structs) = (std::mem::take(&mut self.marks), std::mem::take(&mut self.structs));
         let (mut enums, mut found) = (std::mem::take(&mut self.enums), std::mem::take(&mut self.functions));
         let (types, strings) = (self.types(), self.strings());
-        let (mut at, mut id) = (0, 1);
-        while let Some(header) = types.get(at..at + TYPE_LEN) {
-            let (name, info) = (word(header, 0).unwrap_or(0), word(header, 4).unwrap_or(0));
-            if (id as usize - 1).is_multiple_of(STRIDE) {
+        let (mut at, mut id, mut until_mark) = (0, 1, 0);
+        // A dozen instructions for each of some hundred thousand types: this loop is most of what reading types costs.
+        while let Some(header) = types.get(at..).and_then(<[u8]>::first_chunk::<TYPE_LEN>) {
+            let [n0, n1, n2, n3, i0, i1, i2, i3, ..] = *header;
+            let (name, info) = (u32::from_ne_bytes([n0, n1, n2, n3]), u32::from_ne_bytes([i0, i1, i2, i3]));
+            if until_mark == 0 {
                 marks.push(at as u32);
+                until_mark = STRIDE;
             }
+            until_mark -= 1;
             let kind = kind_of(info);
-            match kind {
-                kind::STRUCT if name != 0 => {
-                    structs.push((word(strings, name as usize).unwrap_or(0), at as u32));
-                }
-                kind::ENUM => enums.push(at as u32),
-                kind::FUNC if word(strings, name as usize).is_some_and(|prefix| wanted.may_have(prefix)) => {
-                    if let Some(index) = functions.iter().position(|wanted| is_called(strings, name, wanted))
-                        && !found.iter().any(|&(known, _)| known == index)
-                    {
-                        found.push((index, id));
+            if NAMED >> kind & 1 != 0 {
+                match kind {
+                    kind::STRUCT if name != 0 => {
+                        structs.push((word(strings, name as usize).unwrap_or(0), at as u32));
                     }
+                    kind::FUNC
+                        if word(strings, name as usize).is_some_and(|prefix| wanted.may_have(prefix)) =>
+                    {
+                        if let Some(index) =
+                            functions.iter().position(|wanted| is_called(strings, name, wanted))
+                            && !found.iter().any(|&(known, _)| known == index)
+                        {
+                            found.push((index, id));
+                        }
+                    }
+                    kind::ENUM => enums.push(at as u32),
+                    _ => {}
                 }
-                _ => {}
             }
             at += len(info).ok_or_else(|| format!("type {id} is of kind {kind}, which is not known"))?;
             id += 1;
@@ -183,6 +200,11 @@ impl Raw {
         is_called(self.strings(), name, wanted)
     }
 
+    /// The first bytes of the string at `name`, and of what follows a shorter one.
+    pub(super) fn prefix(&self, name: u32) -> Option<u32> {
+        word(self.strings(), name as usize)
+    }
+
     /// The string at `name`; empty if there is none.
     pub(super) fn name(&self, name: u32) -> &str {
         let bytes = self.strings().get(name as usize..).unwrap_or_default();
@@ -192,12 +214,17 @@ impl Raw {
 
     /// The first struct of this name.
     pub(super) fn structure(&self, name: &str) -> Option<At> {
+        if let Some((_, at)) = self.asked.borrow().iter().find(|(asked, _)| asked == name) {
+            return *at;
+        }
         let wanted = prefix(name);
         let called = |&&(prefix, at): &&(u32, u32)| {
             (wanted.is_none_or(|wanted| wanted == prefix))
                 && self.word(At(at as usize), 0).is_some_and(|found| self.is_called(found, name))
         };
-        self.structs.iter().find(called).map(|&(_, at)| At(at as usize))
+        let found = self.structs.iter().find(called).map(|&(_, at)| At(at as usize));
+        self.asked.borrow_mut().push((name.to_owned(), found));
+        found
     }
 
     /// All enums, in the order of the file.
@@ -212,31 +239,36 @@ impl Raw {
 }
 
 /// Length of a type by its `info`; `None` for a kind that is not known.
+#[inline(always)]
 fn len(info: u32) -> Option<usize> {
     let &(always, each) = BEHIND.get(kind_of(info) as usize)?;
     Some(TYPE_LEN + usize::from(always) + usize::from(each) * vlen(info) as usize)
 }
 
+#[inline(always)]
 fn kind_of(info: u32) -> u32 {
     info >> 24 & 0x1f
 }
 
+#[inline(always)]
 fn vlen(info: u32) -> u32 {
     info & 0xffff
 }
 
+#[inline(always)]
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_ne_bytes(*bytes))
 }
 
+#[inline(always)]
 fn is_called(strings: &[u8], name: u32, wanted: &str) -> bool {
     let rest = strings.get(name as usize..).and_then(|found| found.strip_prefix(wanted.as_bytes()));
     rest.is_some_and(|rest| rest.first() == Some(&0))
 }
 
 /// The first bytes of a name, as they are read from a file; `None` for a name that is too short to have them.
-fn prefix(name: &str) -> Option<u32> {
+pub(super) fn prefix(name: &str) -> Option<u32> {
     name.as_bytes().first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
