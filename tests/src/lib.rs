@@ -7,7 +7,8 @@
 //! - [`programs`]: `guest NAME …`, the processes that an OOM is made of;
 //! - [`oracle`]: what the kernel says about it;
 //! - [`harness`]: cgroups, processes, a running `oomtrace watch`, the comparison, the runner;
-//! - [`scenarios`]: one file each, what is proved.
+//! - [`scenarios`]: one file each, what is proved;
+//! - [`bench`]: what oomtrace and its peers cost, beside each other.
 //!
 //! # Adding a scenario
 //!
@@ -27,6 +28,7 @@
 //!
 //! Try one: `cargo xtask vm --kernel 6.12 -- guest test --filter NAME`.
 
+pub mod bench;
 pub mod guest;
 pub mod harness;
 pub mod oracle;

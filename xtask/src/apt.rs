@@ -13,6 +13,15 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{cache, run};
 
+/// A package, and what it is in the suite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// What it takes when installed, KiB, as its control file says (`Installed-Size`).
+    pub(crate) installed_kib: u64,
+}
+
 /// The keys that sign Debian's suites, from the package `debian-archive-keyring`.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -168,6 +177,60 @@ impl Suite {
         Ok(table.lines().filter_map(|line| line.split('|').nth(1)).map(|v| v.trim().to_owned()).collect())
     }
 
+    /// These packages with everything that they depend on, as on a machine with nothing installed; what they only recommend is
+    /// left out.
+    pub(crate) fn closure(&self, packages: &[&str]) -> Result<Vec<Package>> {
+        let mut simulate = self.command("apt-get");
+        simulate.args(["install", "--simulate", "--quiet", "--no-install-recommends"]);
+        let told = run::stdout_of(simulate.args(["-o", "Debug::NoLocking=true"]).args(packages))?;
+        let wanted: Vec<String> = told.lines().filter_map(to_install).collect();
+        if wanted.is_empty() {
+            bail!("apt-get would install nothing for {}", packages.join(" "));
+        }
+        self.show(&wanted)
+    }
+
+    /// What the suite says of packages, each given as `name=version`.
+    pub(crate) fn show(&self, wanted: &[String]) -> Result<Vec<Package>> {
+        let shown = run::stdout_of(self.command("apt-cache").arg("show").args(wanted))?;
+        let found: Vec<Package> = shown.split("\n\n").filter_map(stanza).collect();
+        if found.len() != wanted.len() {
+            bail!("apt-cache tells of {} packages, and {} were asked for", found.len(), wanted.len());
+        }
+        Ok(found)
+    }
+
+    /// Downloads packages and unpacks them into one tree, whose folders may be links (`/lib` to `/usr/lib`). Nothing is
+    /// installed, and no script of theirs runs.
+    pub(crate) fn unpack_all(&self, packages: &[Package], into: &Path) -> Result<()> {
+        let scratch =
+            tempfile::tempdir_in(&self.dir).context("cannot create a temporary folder in the cache")?;
+        eprintln!("downloading {} packages ({})", packages.len(), self.name);
+        let names = packages.iter().map(|package| format!("{}={}", package.name, package.version));
+        run::check_quietly(
+            self.command("apt-get").args(["--quiet", "download"]).args(names).current_dir(scratch.path()),
+        )?;
+        let mut debs: Vec<PathBuf> =
+            fs::read_dir(scratch.path())?.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
+        debs.sort();
+        if debs.len() != packages.len() {
+            bail!("apt-get left {} files for {} packages", debs.len(), packages.len());
+        }
+        for deb in debs {
+            let tar = scratch.path().join("content.tar");
+            let file = fs::File::create(&tar).with_context(|| format!("cannot create {}", tar.display()))?;
+            run::check(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(&deb).stdout(file))?;
+            run::check_quietly(
+                Command::new("tar")
+                    .args(["--extract", "--keep-directory-symlink", "--no-same-owner", "--file"])
+                    .arg(&tar)
+                    .arg("--directory")
+                    .arg(into),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Downloads one package and unpacks it into `into`. Nothing is installed, and no script of it runs.
     pub(crate) fn unpack(&self, package: &str, version: &str, into: &Path) -> Result<()> {
         let scratch =
@@ -186,9 +249,35 @@ impl Suite {
     }
 }
 
+/// `name=version` of a line `Inst name (version …)` of apt-get's simulation.
+fn to_install(line: &str) -> Option<String> {
+    let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+    Some(format!("{name}={}", rest.split_whitespace().next()?))
+}
+
+/// A package from its paragraph as apt-cache shows it.
+fn stanza(text: &str) -> Option<Package> {
+    let field = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+    Some(Package {
+        name: field("Package")?.to_owned(),
+        version: field("Version")?.to_owned(),
+        installed_kib: field("Installed-Size").and_then(|size| size.parse().ok()).unwrap_or(0),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_are_read_from_what_apt_says() {
+        let line = "Inst libc6 (2.36-9+deb12u14 Debian:12.15/oldstable [amd64]) []";
+        assert_eq!(to_install(line).as_deref(), Some("libc6=2.36-9+deb12u14"));
+        assert_eq!(to_install("Conf libc6 (2.36-9+deb12u14 Debian:12.15/oldstable [amd64])"), None);
+        let text = "Package: libc6\nVersion: 2.36-9\nInstalled-Size: 12976\nDescription: Package: none";
+        let package = Package { name: "libc6".into(), version: "2.36-9".into(), installed_kib: 12976 };
+        assert_eq!(stanza(text), Some(package));
+    }
 
     #[test]
     fn mirrors_are_told_apart() {

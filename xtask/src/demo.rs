@@ -99,6 +99,8 @@ fn in_guest(words: &[String], why: &str) -> Result<ExitCode> {
         hardware: &hardware,
         timeout: Some(TIMEOUT),
         extras: &[],
+        archive: None,
+        disk: vm::Disk::default(),
         out: None,
         show_console: false,
         logs: workspace::vm_logs().join("demo"),

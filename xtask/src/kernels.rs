@@ -53,8 +53,10 @@ const SERIES: &[Series] = &[
 pub(crate) struct Kernel {
     /// What to call it: the series, or the file's name.
     pub(crate) name: String,
-    /// What it is exactly.
+    /// What it is exactly: package and version, or a path.
     pub(crate) description: String,
+    /// The Debian suite that it is from, if it is.
+    pub(crate) suite: Option<&'static str>,
     /// The file for QEMU.
     pub(crate) file: PathBuf,
 }
@@ -81,14 +83,15 @@ pub(crate) fn get(name: &str) -> Result<Kernel> {
         bail!("`{name}` is neither one of {} nor the path of a kernel image", names.join(", "));
     }
     let short = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Kernel { name: short, description: name.to_owned(), file: file.canonicalize()? })
+    Ok(Kernel { name: short, description: name.to_owned(), suite: None, file: file.canonicalize()? })
 }
 
 impl Series {
     fn get(&self) -> Result<Kernel> {
         let folder = cache::folder(&format!("kernels/{}", self.name), |folder| self.download(folder))?;
         let description = fs::read_to_string(folder.join("package"))?.trim().to_owned();
-        Ok(Kernel { name: self.name.to_owned(), description, file: folder.join("vmlinuz") })
+        let file = folder.join("vmlinuz");
+        Ok(Kernel { name: self.name.to_owned(), description, suite: Some(self.suite), file })
     }
 
     /// Fills the folder with `vmlinuz` and `package`, a line that names package and version.

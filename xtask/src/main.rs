@@ -4,6 +4,7 @@
 //! that failed. This file only reads the command line.
 
 mod apt;
+mod bench;
 mod cache;
 mod demo;
 mod ebpf;
@@ -34,6 +35,8 @@ struct Cli {
 /// The chores.
 #[derive(Subcommand)]
 enum Chore {
+    /// Measure oomtrace beside bpftrace, bcc, trace-cmd and perf, in guests, and write docs/benchmarks.md
+    Bench(bench::Args),
     /// Build the eBPF object that is committed in oomtrace/ebpf/
     BuildEbpf(ebpf::Args),
     /// What a commit must pass, without network or guests: style, lints, plain tests, the digest of the eBPF sources
@@ -48,6 +51,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Chore::Bench(args) => bench::main(&args),
         Chore::BuildEbpf(args) => ebpf::main(&args).map(|()| ExitCode::SUCCESS),
         Chore::Check => test::check(),
         Chore::Demo(args) => demo::main(&args),

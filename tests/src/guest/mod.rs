@@ -37,6 +37,11 @@ pub const COMMANDS: &[Command] = &[
         run: |words| crate::harness::runner::main(Arguments::new(words)),
     },
     Command {
+        name: "bench",
+        summary: "measure oomtrace and its peers: SUITE [--processes N] [--rounds N] [--tracers A,B]",
+        run: |words| crate::bench::main(Arguments::new(words)),
+    },
+    Command {
         name: "record-corpus",
         summary: "record a small session of each kind: DIR [--attach FLAVOUR] [--only KIND]",
         run: |words| crate::scenarios::corpus::main(Arguments::new(words)),

@@ -151,7 +151,12 @@ impl Running {
 
     /// Waits for the `ready` line and returns the words after it.
     pub fn ready(&mut self) -> Result<String> {
-        let line = self.line()?;
+        self.ready_within(PATIENCE)
+    }
+
+    /// The same, with another patience: thousands of processes take their time.
+    pub fn ready_within(&mut self, patience: Duration) -> Result<String> {
+        let line = self.line_within(patience)?;
         let words =
             line.strip_prefix("ready").with_context(|| format!("{} said {line:?}, not ready", self.name))?;
         Ok(words.trim().to_owned())
@@ -159,7 +164,11 @@ impl Running {
 
     /// The next line that it prints.
     pub fn line(&mut self) -> Result<String> {
-        let line = self.lines.next(PATIENCE).with_context(|| format!("while waiting for {}", self.name))?;
+        self.line_within(PATIENCE)
+    }
+
+    fn line_within(&mut self, patience: Duration) -> Result<String> {
+        let line = self.lines.next(patience).with_context(|| format!("while waiting for {}", self.name))?;
         line.with_context(|| format!("{} ended without another word", self.name))
     }
 
@@ -171,7 +180,12 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        wait_child(&mut self.child, PATIENCE)
+        self.wait_within(PATIENCE)
+    }
+
+    /// The same, with another patience.
+    pub fn wait_within(&mut self, patience: Duration) -> Result<ExitStatus> {
+        wait_child(&mut self.child, patience)
             .with_context(|| format!("while waiting for {} to end", self.name))
     }
 }

@@ -132,6 +132,8 @@ fn boot_one(
         hardware: &hardware,
         timeout: Some(TIMEOUT),
         extras: &[],
+        archive: None,
+        disk: vm::Disk::default(),
         out: Some(out),
         show_console: false,
         logs: folder.clone(),

@@ -11,19 +11,19 @@ const SYMLINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
 /// An archive under construction.
-pub(super) struct Archive<W> {
+pub(crate) struct Archive<W> {
     out: W,
     next_inode: u32,
     folders: BTreeSet<String>,
 }
 
 impl<W: Write> Archive<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(crate) fn new(out: W) -> Self {
         Self { out, next_inode: 1, folders: BTreeSet::new() }
     }
 
     /// A folder, and those above it. The path is without a slash in front.
-    pub(super) fn folder(&mut self, path: &str) -> io::Result<()> {
+    pub(crate) fn folder(&mut self, path: &str) -> io::Result<()> {
         if path.is_empty() || !self.folders.insert(path.to_owned()) {
             return Ok(());
         }
@@ -32,25 +32,25 @@ impl<W: Write> Archive<W> {
     }
 
     /// A regular file.
-    pub(super) fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn file(&mut self, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
         self.parents_of(path)?;
         self.entry(path, REGULAR | (mode & 0o7777), (0, 0), bytes)
     }
 
     /// A symbolic link.
-    pub(super) fn link(&mut self, path: &str, to: &str) -> io::Result<()> {
+    pub(crate) fn link(&mut self, path: &str, to: &str) -> io::Result<()> {
         self.parents_of(path)?;
         self.entry(path, SYMLINK | 0o777, (0, 0), to.as_bytes())
     }
 
     /// A character device.
-    pub(super) fn device(&mut self, path: &str, major: u32, minor: u32) -> io::Result<()> {
+    pub(crate) fn device(&mut self, path: &str, major: u32, minor: u32) -> io::Result<()> {
         self.parents_of(path)?;
         self.entry(path, CHARACTER_DEVICE | 0o600, (major, minor), &[])
     }
 
     /// Ends the archive.
-    pub(super) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(mut self) -> io::Result<W> {
         self.entry("TRAILER!!!", 0, (0, 0), &[])?;
         self.out.flush()?;
         Ok(self.out)

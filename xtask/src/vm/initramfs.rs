@@ -16,8 +16,11 @@ use crate::{apt, cache, run, workspace};
 /// Guests are this architecture, whatever rustc's default target is.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The profile in the root manifest.
+/// The profile in the root manifest, for everything that is tested.
 const PROFILE: &str = "vm";
+
+/// What is shipped, for what is measured.
+const SHIPPED: &str = "release";
 
 /// A file or folder of the host for the guest, as given on the command line: `HOSTPATH[:GUESTPATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,13 @@ impl Programs {
         let list = run::stdout_of(Command::new(&busybox).arg("--list-full"))?;
         let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
         Ok(Self { busybox, applets, ours: build_static()? })
+    }
+
+    /// Fetches busybox and builds ours, oomtrace as it is shipped.
+    pub(crate) fn as_shipped() -> Result<Self> {
+        let mut programs = Self::get()?;
+        programs.ours[0] = shipped()?;
+        Ok(programs)
     }
 
     /// Writes the archive for one guest.
@@ -142,18 +152,39 @@ pub(crate) fn oomtrace() -> Result<PathBuf> {
     build_static()?.into_iter().next().context("the list of our programs is empty")
 }
 
-/// oomtrace and the guest programs without shared libraries, built with flags and a target folder of their own.
+/// The static oomtrace of a release, after building it.
+pub(crate) fn shipped() -> Result<PathBuf> {
+    build(SHIPPED, &["--package", "oomtrace", "--bin", "oomtrace"])?;
+    Ok(built(SHIPPED, "oomtrace"))
+}
+
+/// oomtrace and the guest programs without shared libraries.
 fn build_static() -> Result<Vec<PathBuf>> {
-    let target_dir = workspace::target().join("static");
+    let what =
+        ["--package", "oomtrace", "--bin", "oomtrace", "--package", "oomtrace-tests", "--bin", "guest"];
+    build(PROFILE, &what)?;
+    Ok(["oomtrace", "guest"].map(|name| built(PROFILE, name)).to_vec())
+}
+
+/// The target folder of static builds, whose flags differ from the ordinary ones.
+fn target_dir() -> PathBuf {
+    workspace::target().join("static")
+}
+
+fn built(profile: &str, name: &str) -> PathBuf {
+    target_dir().join(TARGET).join(profile).join(name)
+}
+
+/// Builds `what` without shared libraries, with flags and a target folder of its own.
+fn build(profile: &str, what: &[&str]) -> Result<()> {
     let mut cargo = run::cargo();
     cargo
-        .args(["build", "--locked", "--quiet", "--profile", PROFILE, "--target", TARGET])
-        .args(["--package", "oomtrace", "--bin", "oomtrace", "--package", "oomtrace-tests", "--bin", "guest"])
+        .args(["build", "--locked", "--quiet", "--profile", profile, "--target", TARGET])
+        .args(what)
         .arg("--target-dir")
-        .arg(&target_dir)
+        .arg(target_dir())
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    run::check(&mut cargo).context("cannot build the programs for the guests")?;
-    Ok(["oomtrace", "guest"].map(|name| target_dir.join(TARGET).join(PROFILE).join(name)).to_vec())
+    run::check(&mut cargo).context("cannot build the programs for the guests")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! This file puts them together: defaults, retries, and words for a person.
 
-mod cpio;
+pub(crate) mod cpio;
 pub(crate) mod initramfs;
 mod ports;
 pub(crate) mod qemu;
@@ -31,8 +31,19 @@ const STARTS: u32 = 3;
 /// Enough for a busy machine: init runs after 2 to 6 seconds on an idle one.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Size of a guest's disk, which is for swap: a sparse file, gone after the run.
-const DISK_BYTES: u64 = 64 << 20;
+/// A guest's disk: a sparse file, which tests swap to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    pub(crate) bytes: u64,
+    /// Leave it beside the logs, for what the guest wrote to it; else it is gone after the run.
+    pub(crate) keep: bool,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, keep: false }
+    }
+}
 
 /// Runs whose console logs are kept.
 const LOGS_KEPT: usize = 20;
@@ -103,6 +114,9 @@ pub(crate) struct Guest<'a> {
     pub(crate) hardware: &'a Hardware,
     pub(crate) timeout: Option<Duration>,
     pub(crate) extras: &'a [Extra],
+    /// One more archive that the kernel unpacks into the guest's root.
+    pub(crate) archive: Option<&'a Path>,
+    pub(crate) disk: Disk,
     pub(crate) out: Option<PathBuf>,
     pub(crate) show_console: bool,
     /// Where `console.log` goes.
@@ -116,6 +130,8 @@ pub(crate) struct Run {
     pub(crate) outcome: Outcome,
     pub(crate) starts: u32,
     pub(crate) console_log: PathBuf,
+    /// The disk's image, if it was to be kept.
+    pub(crate) disk: Option<PathBuf>,
 }
 
 /// Makes sure that there is a QEMU.
@@ -143,6 +159,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         hardware: &args.hardware,
         timeout: args.timeout.or((!interactive).then_some(1800)).map(Duration::from_secs),
         extras: &args.file,
+        archive: None,
+        disk: Disk::default(),
         out: args.out.clone(),
         show_console: args.console,
         logs,
@@ -156,7 +174,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
 
 /// Says what happened, as far as the command's own output does not, and picks the exit code.
 pub(crate) fn conclude(run: &Run, timeout: Option<Duration>) -> u8 {
-    let Run { outcome, starts, console_log } = run;
+    let Run { outcome, starts, console_log, .. } = run;
     let seconds = |d: Duration| format!("{:.1} s", d.as_secs_f64());
     if outcome.timed_out {
         let limit = timeout.map_or_else(String::new, |limit| format!(" ({})", seconds(limit)));
@@ -220,9 +238,16 @@ impl Guest<'_> {
         let console_log = self.logs.join("console.log");
         let initramfs = self.logs.join("initramfs.cpio");
         programs.write(&initramfs, command, self.extras)?;
+        if let Some(archive) = self.archive {
+            // The kernel takes several archives, one behind the other.
+            let mut to = fs::OpenOptions::new().append(true).open(&initramfs)?;
+            fs::File::open(archive)
+                .and_then(|mut from| io::copy(&mut from, &mut to))
+                .with_context(|| format!("cannot append {}", archive.display()))?;
+        }
         let disk = self.logs.join("disk.img");
         fs::File::create(&disk)
-            .and_then(|file| file.set_len(DISK_BYTES))
+            .and_then(|file| file.set_len(self.disk.bytes))
             .with_context(|| format!("cannot create {}", disk.display()))?;
         let machine = Machine {
             kernel: &self.kernel.file,
@@ -257,8 +282,13 @@ impl Guest<'_> {
         };
         // Big, and quickly made again.
         let _ = fs::remove_file(&initramfs);
-        let _ = fs::remove_file(&disk);
-        Ok(Run { outcome, starts, console_log })
+        let disk = if self.disk.keep {
+            Some(disk)
+        } else {
+            let _ = fs::remove_file(&disk);
+            None
+        };
+        Ok(Run { outcome, starts, console_log, disk })
     }
 
     /// The way to run this guest; `auto` believes only a guest that came up.
