@@ -42,18 +42,18 @@ pub(super) fn boots(quick: bool) -> Vec<Boot> {
         ];
     }
     vec![
-        boot("memcg", 10, 1, 3072, 7),
-        boot("memcg", 1000, 1, 3072, 7),
-        boot("memcg", 5000, 1, 3072, 5),
+        boot("memcg", 10, 1, 3072, 5),
+        boot("memcg", 1000, 1, 3072, 5),
+        boot("memcg", 5000, 1, 3072, 3),
         boot("memcg", 20_000, 1, 5120, 3),
         Boot { tracers: OURS, ..boot("losses", 50_000, 1, 8192, 3) },
         boot("losses", 20_000, 2, 5120, 3),
         Boot { tracers: OURS, ..boot("losses", 50_000, 2, 8192, 3) },
         Boot { tracers: OURS, ..boot("overflow", 5000, 1, 3072, 3) },
-        boot("global", 1000, 1, 3072, 7),
-        boot("start", 10, 1, 3072, 5),
+        boot("global", 1000, 1, 3072, 5),
+        boot("start", 10, 1, 3072, 3),
         boot("idle", 10, 1, 3072, 1),
-        boot("readers", 10, 1, 3072, 5),
+        boot("readers", 10, 1, 3072, 3),
         boot("sizes", 1000, 1, 3072, 4),
         boot("events", 20_000, 2, 5120, 25),
     ]
