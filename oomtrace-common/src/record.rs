@@ -347,7 +347,7 @@ pub mod reaped {
     pub const AFTER: u32 = 1 << 1;
 }
 
-/// `mem_cgroup_get_oom_group()` found a cgroup to kill as a whole. 24 + 8 bytes.
+/// `mem_cgroup_print_oom_group()`: a cgroup is killed as a whole. 24 + 8 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OomGroup {

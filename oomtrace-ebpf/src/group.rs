@@ -7,13 +7,10 @@ use crate::{
     episode, memcg,
 };
 
-/// `mem_cgroup_get_oom_group()` returned `memcg`, 0 when only the chosen one is to be killed.
+/// `mem_cgroup_print_oom_group(memcg)` was entered: all of `memcg` is to be killed.
 #[inline(always)]
 pub(crate) fn found(memcg: u64) {
     let Some(state) = episode::owned() else { return };
-    if memcg == 0 {
-        return;
-    }
     // The group may lie below the limit that was hit, and nobody asked for its name yet.
     let id = memcg::named_id(memcg, state);
     // SAFETY: this thread owns the state.

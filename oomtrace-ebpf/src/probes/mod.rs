@@ -5,7 +5,7 @@
 
 mod exit_oom_victim;
 mod mark_oom_victim;
-mod mem_cgroup_get_oom_group;
+mod mem_cgroup_print_oom_group;
 mod oom_badness;
 mod oom_evaluate_task;
 mod oom_kill_process;

@@ -187,7 +187,7 @@ pub struct MemcgStat {
     pub stats: Vec<Option<i64>>,
 }
 
-/// `mem_cgroup_get_oom_group()` found the cgroup that is killed as a whole.
+/// `mem_cgroup_print_oom_group()` was told the cgroup that is killed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct OomGroup {

@@ -76,7 +76,7 @@ fn left_behind(stage: &Stage, cgroup: &Cgroup) -> Result<()> {
 /// Without the hook that shows a kill, its signal and mark do; without those too, the kill is missed, and the reason is known.
 fn without_hooks(stage: &Stage, cgroup: &Cgroup) -> Result<()> {
     let kill = ["--without-hook", "__oom_kill_process"];
-    let also = ["--without-hook", "mem_cgroup_get_oom_group", "--without-hook", "__oom_reap_task_mm"];
+    let also = ["--without-hook", "mem_cgroup_print_oom_group", "--without-hook", "__oom_reap_task_mm"];
     let followers = ["--without-hook", "signal:signal_generate", "--without-hook", "mark_oom_victim"];
     let balanced =
         Ledger { counted: Some(1), captured: 1, missed: Some(0), processes: 1, ..Ledger::default() };

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use super::{
     LiveError,
     bpf::Programs,
-    hooks::{EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
+    hooks::{BEHIND, EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
     layout::Functions,
     load::Flavour,
     support,
@@ -33,11 +33,12 @@ pub fn all(
     programs: &mut Programs,
     flavour: Flavour,
     functions: Option<&Functions>,
+    patched: bool,
     without: &[String],
     symbols: &Result<Symbols, String>,
 ) -> Result<Attached, LiveError> {
     let attached = Attached { hooks: Vec::new(), program_fds: Vec::new() };
-    let mut attaching = Attaching { programs, functions, symbols, attached };
+    let mut attaching = Attaching { programs, functions, patched, symbols, attached };
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
         if without.contains(&target) {
@@ -68,6 +69,8 @@ pub fn all(
 struct Attaching<'a> {
     programs: &'a mut Programs,
     functions: Option<&'a Functions>,
+    /// Functions begin with what ftrace patches.
+    patched: bool,
     symbols: &'a Result<Symbols, String>,
     attached: Attached,
 }
@@ -81,7 +84,7 @@ impl Attaching<'_> {
     fn evidence(&mut self, hook: &EvidenceHook) {
         let mut by_kprobe = || {
             if support::has_kprobes() {
-                self.kprobe(hook.evidence, "kprobe", hook.function)
+                self.behind(hook.evidence, hook.function)
             } else {
                 Err(NO_KPROBES.to_owned())
             }
@@ -114,9 +117,6 @@ impl Attaching<'_> {
     fn function(&mut self, hook: &FunctionHook, flavour: Flavour) -> Result<(), LiveError> {
         if hook.function == SCORER {
             self.split_copies_of_the_scorer();
-        }
-        if hook.not_under_oom_lock && self.by_kprobe(hook).is_ok() {
-            return Ok(());
         }
         let by_fentry = match flavour {
             Flavour::Kprobe => None,
@@ -154,6 +154,9 @@ impl Attaching<'_> {
         if hook.fexit {
             self.trace(hook.function, "fexit", hook.function)?;
         }
+        if hook.seldom && support::has_kprobes() && self.behind(hook.function, hook.function).is_ok() {
+            return Ok(());
+        }
         if hook.fentry {
             self.trace(hook.function, "fentry", hook.function)?;
         }
@@ -168,7 +171,13 @@ impl Attaching<'_> {
             self.kprobe(hook.function, "kretprobe", hook.function)?;
         }
         if hook.kprobe {
-            self.kprobe(hook.function, "kprobe", hook.function)?;
+            // At the place of the return probe, where there is one: the return address is still the caller's, and the place is
+            // patched already.
+            if hook.seldom && !hook.kretprobe {
+                self.behind(hook.function, hook.function)?;
+            } else {
+                self.kprobe(hook.function, "kprobe", hook.function)?;
+            }
         }
         Ok(())
     }
@@ -182,9 +191,25 @@ impl Attaching<'_> {
         Ok(())
     }
 
+    /// Attaches the program `<name>_kprobe` to `function`, behind what ftrace patches; at its entry, where that cannot be done.
+    fn behind(&mut self, name: &str, function: &str) -> Result<(), String> {
+        if self.patched {
+            for &offset in BEHIND {
+                if self.kprobe_at(name, "kprobe", function, offset).is_ok() {
+                    return Ok(());
+                }
+            }
+        }
+        self.kprobe(name, "kprobe", function)
+    }
+
     /// Attaches the program `<name>_<kind>` to `target` by its name.
     fn kprobe(&mut self, name: &str, kind: &str, target: &str) -> Result<(), String> {
-        let fd = self.programs.probe(&format!("{name}_{kind}"), target, 0)?;
+        self.kprobe_at(name, kind, target, 0)
+    }
+
+    fn kprobe_at(&mut self, name: &str, kind: &str, target: &str, offset: u64) -> Result<(), String> {
+        let fd = self.programs.probe(&format!("{name}_{kind}"), target, offset)?;
         self.attached(name, kind, target, fd);
         Ok(())
     }

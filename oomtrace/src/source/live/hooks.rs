@@ -15,21 +15,21 @@ pub struct FunctionHook {
     pub kretprobe: bool,
     /// Without it there is nothing to show.
     pub required: bool,
-    /// A kprobe in both flavours, where there are kprobes. Where the kernel can preempt an fentry program, a second task that
-    /// runs the same one on that CPU is passed over; kprobes are not preempted. Hooks inside of an episode need not care: one
-    /// task at a time is there.
-    pub not_under_oom_lock: bool,
+    /// Entered once or a few times in an episode: in both flavours a kprobe just behind the place that ftrace patches. It costs a
+    /// fiftieth of a location of ftrace's to attach, and more to run, which does not matter there. Also, kprobes are not
+    /// preempted: where the kernel can preempt an fentry program, a second task that runs the same one on that CPU is passed over.
+    pub seldom: bool,
 }
 
 /// Hooks on functions, in the order of attaching: what opens an episode comes last, so that an episode is only begun
 /// once everything that fills it is there.
 pub const FUNCTIONS: [FunctionHook; 9] = [
-    FunctionHook { not_under_oom_lock: true, ..hook("exit_oom_victim", Entry, false) },
-    FunctionHook { not_under_oom_lock: true, ..hook(REAPS, Entry, false) },
-    hook("mark_oom_victim", Entry, false),
-    hook("__oom_kill_process", Entry, false),
-    hook("mem_cgroup_get_oom_group", Return, false),
-    hook("oom_kill_process", Entry, true),
+    seldom("exit_oom_victim", false),
+    seldom(REAPS, false),
+    seldom("mark_oom_victim", false),
+    seldom("__oom_kill_process", false),
+    seldom("mem_cgroup_print_oom_group", false),
+    seldom("oom_kill_process", true),
     // A return probe cannot see arguments: the kprobe flavour hooks the entry too.
     FunctionHook {
         function: "oom_evaluate_task",
@@ -38,11 +38,24 @@ pub const FUNCTIONS: [FunctionHook; 9] = [
         kprobe: true,
         kretprobe: true,
         required: true,
-        not_under_oom_lock: false,
+        seldom: false,
     },
-    hook("oom_badness", Return, false),
-    hook("out_of_memory", Both, true),
+    FunctionHook {
+        function: SCORER,
+        fentry: false,
+        fexit: true,
+        kprobe: false,
+        kretprobe: true,
+        required: false,
+        seldom: false,
+    },
+    FunctionHook { fexit: true, kretprobe: true, ..seldom("out_of_memory", true) },
 ];
+
+/// Where the first instruction behind the five bytes may be that ftrace patches; x86 compilers put them first, before anything
+/// touches the arguments, and `endbr64` before them in kernels that are built for it. Inside of an instruction a kprobe is
+/// refused, so that the first one that is taken is the right one.
+pub const BEHIND: &[u64] = if cfg!(target_arch = "x86_64") { &[5, 9] } else { &[] };
 
 /// What the reaper calls, and on some kernels every victim that exits.
 pub const REAPS: &str = "__oom_reap_task_mm";
@@ -50,24 +63,15 @@ pub const REAPS: &str = "__oom_reap_task_mm";
 /// The scorer. Some builds call a split copy of it; see [`split_copy`].
 pub const SCORER: &str = "oom_badness";
 
-enum At {
-    Entry,
-    Return,
-    Both,
-}
-use At::{Both, Entry, Return};
-
-const fn hook(function: &'static str, at: At, required: bool) -> FunctionHook {
-    let entry = matches!(at, Entry | Both);
-    let exit = matches!(at, Return | Both);
+const fn seldom(function: &'static str, required: bool) -> FunctionHook {
     FunctionHook {
         function,
-        fentry: entry,
-        fexit: exit,
-        kprobe: entry,
-        kretprobe: exit,
+        fentry: true,
+        fexit: false,
+        kprobe: true,
+        kretprobe: false,
         required,
-        not_under_oom_lock: false,
+        seldom: true,
     }
 }
 

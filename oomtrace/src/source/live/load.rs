@@ -114,10 +114,11 @@ impl Live {
         let symbols = Symbols::find().map_err(|error| error.to_string());
         let places = symbols.as_ref().map_or(Places::UNSET, |symbols| kernel.evidence.at(&symbols.addresses));
 
+        let patched = tracefs::patches_functions();
         let start = |flavour| {
             let globals = Globals { layout: &kernel.layout, places: &places };
             let (programs, attached) =
-                load(flavour, options, &globals, ring_bytes, functions.as_ref(), &symbols)?;
+                load(flavour, options, &globals, ring_bytes, functions.as_ref(), patched, &symbols)?;
             Ok((flavour, programs, attached))
         };
         let (flavour, programs, attached) = match options.flavour {
@@ -212,6 +213,7 @@ fn load(
     globals: &Globals<'_>,
     ring_bytes: u64,
     functions: Option<&Functions>,
+    patched: bool,
     symbols: &Result<Symbols, String>,
 ) -> Result<(Programs, Attached), LiveError> {
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
@@ -230,7 +232,7 @@ fn load(
         preset.entries.push(("AYA_LOGS", page_size));
     }
     let mut programs = Programs::new(OBJECT, preset).map_err(|reason| LiveError::Load { reason })?;
-    let attached = attach::all(&mut programs, flavour, functions, &options.without, symbols)?;
+    let attached = attach::all(&mut programs, flavour, functions, patched, &options.without, symbols)?;
     Ok((programs, attached))
 }
 

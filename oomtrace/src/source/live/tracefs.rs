@@ -16,6 +16,12 @@ pub fn root() -> Option<PathBuf> {
     MOUNT_POINTS.iter().map(PathBuf::from).find(|path| path.join("events").is_dir())
 }
 
+/// Whether this kernel can patch the beginnings of its functions: what comes first in each is then known.
+#[must_use]
+pub fn patches_functions() -> bool {
+    root().is_some_and(|root| root.join("available_filter_functions").exists())
+}
+
 /// Reads the format of `category:event`.
 ///
 /// # Errors
