@@ -2,8 +2,9 @@
 //!
 //! The verifier sees these as constants, so a branch on [`ABSENT`] costs nothing at run time.
 
-/// A member that this kernel does not have, or that could not be found.
-pub const ABSENT: u32 = u32::MAX;
+/// A member that this kernel does not have, or that could not be found. A number that fits into a comparison's own 32 bits, which
+/// are signed.
+pub const ABSENT: u32 = i32::MAX as u32;
 
 /// Byte offsets in the running kernel's structures, resolved from its BTF, and in its tracepoints' records, from their
 /// `format` files. Each is [`ABSENT`] until the loader has set it.
@@ -60,6 +61,7 @@ pub struct Layout {
     pub signal_oom_mm: u32,
     /// `signal_struct.oom_flag_origin`; a bit field in some kernels, then `ABSENT`
     pub signal_oom_flag_origin: u32,
+    /// From here to `mm_total_vm` in the order of [`crate::record::Memory`].
     /// `mm_struct`: the 8 bytes that hold `rss_stat[MM_FILEPAGES]`, in an atomic or a per-CPU counter's shared part
     pub mm_rss_file: u32,
     /// the same for `MM_ANONPAGES`
@@ -90,7 +92,7 @@ pub struct Layout {
     pub kn_parent: u32,
     /// `mem_cgroup.css`
     pub memcg_css: u32,
-    /// `mem_cgroup.memory.usage`
+    /// `mem_cgroup.memory.usage`; from here to `memcg_kmem_usage` in the order of a level's record
     pub memcg_usage: u32,
     /// `mem_cgroup.memory.max`
     pub memcg_max: u32,
@@ -110,10 +112,10 @@ pub struct Layout {
     pub memcg_low: u32,
     /// `mem_cgroup.memory_events[MEMCG_OOM_KILL]`
     pub memcg_oom_kills: u32,
-    /// `mem_cgroup.oom_group`
-    pub memcg_oom_group: u32,
     /// `mem_cgroup.kmem.usage`, where cgroup v1 has it; `ABSENT` on cgroup v2
     pub memcg_kmem_usage: u32,
+    /// `mem_cgroup.oom_group`
+    pub memcg_oom_group: u32,
     /// `signal:signal_generate` field `sig`
     pub tp_signal_sig: u32,
     /// field `pid`: a thread id
@@ -191,8 +193,8 @@ impl Layout {
         memcg_min: ABSENT,
         memcg_low: ABSENT,
         memcg_oom_kills: ABSENT,
-        memcg_oom_group: ABSENT,
         memcg_kmem_usage: ABSENT,
+        memcg_oom_group: ABSENT,
         tp_signal_sig: ABSENT,
         tp_signal_pid: ABSENT,
         tp_signal_comm: ABSENT,

@@ -37,32 +37,42 @@ pub struct Stack {
     pub addresses: [u64; STACK_DEPTH],
 }
 
-/// What else the kernel's report says. 24 + 40 + 48 + 3 * 128 + 256 bytes.
+/// Variables of the kernel's that a [`Situation`] has, in the order of their addresses in [`Places`].
+pub mod variable {
+    /// `tainted_mask`, 8 bytes
+    pub const TAINTED: usize = 0;
+    /// `nr_swap_pages`, 8 bytes, pages
+    pub const SWAP_FREE: usize = 1;
+    /// `total_swap_pages`, 8 bytes, pages
+    pub const SWAP_TOTAL: usize = 2;
+    /// `totalcma_pages`, 8 bytes, pages
+    pub const CMA: usize = 3;
+    /// `num_poisoned_pages`, 8 bytes, pages
+    pub const HWPOISONED: usize = 4;
+    /// `sysctl_panic_on_oom`, 4 bytes
+    pub const PANIC_ON_OOM: usize = 5;
+    /// `sysctl_oom_kill_allocating_task`, 4 bytes
+    pub const OOM_KILL_ALLOCATING_TASK: usize = 6;
+    /// `sysctl_oom_dump_tasks`, 4 bytes
+    pub const OOM_DUMP_TASKS: usize = 7;
+    /// `sysctl_overcommit_memory`, 4 bytes
+    pub const OVERCOMMIT_MEMORY: usize = 8;
+    /// `vm_swappiness`, 4 bytes
+    pub const SWAPPINESS: usize = 9;
+    /// How many there are.
+    pub const COUNT: usize = 10;
+}
+
+/// What else the kernel's report says. 24 + 80 + 32 + 3 * 128 + 256 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Situation {
     /// Kind [`crate::record::kind::SITUATION`].
     pub header: Header,
-    /// `tainted_mask`; [`crate::UNKNOWN_U64`] when not known, as all that follow.
-    pub tainted: u64,
-    /// `nr_swap_pages`, pages.
-    pub swap_free: u64,
-    /// `total_swap_pages`, pages.
-    pub swap_total: u64,
-    /// `totalcma_pages`, pages.
-    pub cma: u64,
-    /// `num_poisoned_pages`, pages.
-    pub hwpoisoned: u64,
-    /// `sysctl_panic_on_oom`; [`crate::UNKNOWN_I32`] when not known, as the other settings.
-    pub panic_on_oom: i32,
-    /// `sysctl_oom_kill_allocating_task`
-    pub oom_kill_allocating_task: i32,
-    /// `sysctl_oom_dump_tasks`
-    pub oom_dump_tasks: i32,
-    /// `sysctl_overcommit_memory`
-    pub overcommit_memory: i32,
-    /// `vm_swappiness`
-    pub swappiness: i32,
+    /// Eight bytes from where each of [`variable`] is, of which it may be the first four.
+    pub variables: [u64; variable::COUNT],
+    /// Which of them are not known, as bits.
+    pub absent: u32,
     /// The CPU.
     pub cpu: u32,
     /// 1 when `oom_control.nodemask` was set, 0 when it was NULL, [`crate::UNKNOWN_U32`] when it could not be read.
@@ -134,7 +144,7 @@ pub struct MemcgStat {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// `tainted_mask`
+    /// `tainted_mask`; from here on in the order of [`variable`].
     pub tainted_mask: u64,
     /// `nr_swap_pages`
     pub nr_swap_pages: u64,
@@ -241,8 +251,9 @@ mod pod {
 
 const _: () = {
     assert!(size_of::<Stack>() == 32 + STACK_DEPTH * 8);
-    assert!(size_of::<Situation>() == 24 + 40 + 48 + 3 * NODE_WORDS * 8 + CGROUP_NAME_LEN);
+    assert!(size_of::<Situation>() == 24 + 80 + 32 + 3 * NODE_WORDS * 8 + CGROUP_NAME_LEN);
     assert!(size_of::<Node>() == 24 + 24 + ZONE_NAME_LEN * ZONES as usize);
     assert!(size_of::<MemcgStat>() == 24 + 24);
+    assert!(core::mem::offset_of!(Places, swappiness) == variable::SWAPPINESS * 8);
     assert!(size_of::<Places>() == 14 * 8 + 16 * 4);
 };

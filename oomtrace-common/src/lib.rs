@@ -11,6 +11,7 @@
 pub mod config;
 pub mod evidence;
 pub mod record;
+pub mod step;
 
 /// "Not available" for a `u64`. No counter reaches it; and it is not what a per-CPU counter's shared part, which can be a
 /// little below zero, looks like as a `u64`.

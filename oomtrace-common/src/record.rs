@@ -18,7 +18,7 @@ pub const MAX_LEVELS: u32 = 24;
 
 /// Kinds of records.
 pub mod kind {
-    /// [`super::Opened`]
+    /// [`super::Subject`]
     pub const OPENED: u16 = 1;
     /// [`super::CgroupNames`]
     pub const CGROUP: u16 = 2;
@@ -26,9 +26,9 @@ pub mod kind {
     pub const MEMCG_LEVEL: u16 = 3;
     /// [`super::BatchHeader`], followed by candidates
     pub const CANDIDATES: u16 = 4;
-    /// [`super::Choice`]
+    /// [`super::Subject`]
     pub const CHOICE: u16 = 5;
-    /// [`super::Kill`]
+    /// [`super::Subject`]
     pub const KILL: u16 = 6;
     /// [`super::Signal`]
     pub const SIGNAL: u16 = 7;
@@ -135,25 +135,32 @@ pub struct Task {
     pub comm: [u8; COMM_LEN],
 }
 
-/// `out_of_memory()` entry; the trigger is `current`. 24 + 96 + 24 bytes.
+/// `out_of_memory()`, `oom_kill_process()` or `__oom_kill_process()` was entered; the task is `current`, the chosen one, the process
+/// about to be killed. 24 + 96 + 40 + 64 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Kind [`kind::OPENED`].
+pub struct Subject {
+    /// Kind [`kind::OPENED`], [`kind::CHOICE`] or [`kind::KILL`].
     pub header: Header,
-    /// `current`.
-    pub trigger: Task,
+    /// The task.
+    pub task: Task,
     /// kernfs id of the limiting cgroup; 0 for a global OOM; [`crate::UNKNOWN_U64`] when it has a memcg that could
     /// not be read.
     pub memcg: u64,
+    /// `oom_control.chosen_points`; `i64::MIN` when this kernel has none. Nothing before the choice.
+    pub chosen_points: i64,
+    /// `oom_control.totalpages`, or [`crate::UNKNOWN_U64`]. Nothing at the entry of `out_of_memory()`, as the next.
+    pub totalpages: u64,
+    /// `oom_control.constraint`, or [`crate::UNKNOWN_U32`].
+    pub constraint: u32,
     /// `oom_control.gfp_mask`.
     pub gfp_mask: u32,
     /// `oom_control.order`; [`crate::UNKNOWN_I32`] when this kernel has none.
     pub order: i32,
     /// 1 when `gfp_mask` could be read.
     pub gfp_mask_known: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The kernel's message, zeros after the NUL; empty at the entry of `out_of_memory()`.
+    pub message: [u8; MESSAGE_LEN],
 }
 
 /// The names of a cgroup and all its ancestors, sent once for each cgroup that is asked for. `len` bytes of NUL-terminated
@@ -221,38 +228,6 @@ pub struct BatchHeader {
     pub first: u32,
     /// How many follow.
     pub count: u32,
-}
-
-/// `oom_kill_process()` entry. 24 + 96 + 24 + 64 bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// Kind [`kind::CHOICE`].
-    pub header: Header,
-    /// `oom_control.chosen`.
-    pub chosen: Task,
-    /// `oom_control.chosen_points`; `i64::MIN` when this kernel has none.
-    pub chosen_points: i64,
-    /// `oom_control.totalpages`, or [`crate::UNKNOWN_U64`].
-    pub totalpages: u64,
-    /// `oom_control.constraint`, or [`crate::UNKNOWN_U32`].
-    pub constraint: u32,
-    /// Zero.
-    pub reserved: u32,
-    /// The kernel's message, zeros after the NUL.
-    pub message: [u8; MESSAGE_LEN],
-}
-
-/// `__oom_kill_process()` entry. 24 + 96 + 64 bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kill {
-    /// Kind [`kind::KILL`].
-    pub header: Header,
-    /// The process about to be killed.
-    pub victim: Task,
-    /// The kernel's message, zeros after the NUL.
-    pub message: [u8; MESSAGE_LEN],
 }
 
 /// SIGKILL sent from inside an episode. 24 + 24 bytes.
@@ -447,13 +422,11 @@ pub mod loss {
 const _: () = {
     assert!(size_of::<Header>() == 24);
     assert!(size_of::<Task>() == 96);
-    assert!(size_of::<Opened>() == 24 + 96 + 24);
+    assert!(size_of::<Subject>() == 24 + 96 + 40 + MESSAGE_LEN);
     assert!(size_of::<CgroupNames>() == 24 + 24 * 8 + 8);
     assert!(CGROUP_NAMES_LEN.is_power_of_two() && CGROUP_NAMES_LEN > MAX_LEVELS as usize * CGROUP_NAME_LEN);
     assert!(size_of::<MemcgLevel>() == 24 + 112);
     assert!(size_of::<BatchHeader>() == 32);
-    assert!(size_of::<Choice>() == 24 + 96 + 24 + MESSAGE_LEN);
-    assert!(size_of::<Kill>() == 24 + 96 + MESSAGE_LEN);
     assert!(size_of::<Signal>() == 24 + 24);
     assert!(size_of::<TaskEvent>() == 24 + 24);
     assert!(size_of::<Reaper>() == 24 + 8);

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use oomtrace_common::{
     config::ABSENT,
-    record::{AdjUpdated, COMM_LEN, kind, loss},
+    record::{AdjUpdated, kind, loss},
 };
 
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) fn updated(ctx: &TracePointContext) {
                 (*record).by_pid = (bpf_get_current_pid_tgid() >> 32) as i32;
                 (*record).oom_score_adj = value;
                 (*record).reserved = [0; 3];
-                zero::<COMM_LEN>(&raw mut (*record).comm);
+                zero(&raw mut (*record).comm);
                 if off!(tp_adj_comm) != ABSENT {
                     copy_str(&raw mut (*record).comm, ctx.as_ptr() as u64 + u64::from(off!(tp_adj_comm)));
                 }

@@ -1,20 +1,22 @@
 //! One pass through `out_of_memory()`: its state, its beginning and its end.
 
-use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_task};
+use core::mem::offset_of;
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use oomtrace_common::{
-    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
-    config::ABSENT,
-    record::{Closed, Opened, chosen, kind, loss},
+    UNKNOWN_U32, UNKNOWN_U64,
+    record::{Closed, chosen, kind, loss},
+    step,
 };
 
 use crate::{
-    emit::{FORCE_WAKEUP, count_loss, emit, header, wake_if_filling},
+    emit::{FORCE_WAKEUP, count_loss, emit, header},
     evidence,
     globals::off,
     maps::STATE,
     memcg,
-    read::{Errors, copy, pointer, read},
-    scan, task,
+    read::{Errors, pointer, read, zero},
+    scan, subject,
 };
 
 /// The running episode. Written by its owner only.
@@ -58,6 +60,19 @@ pub(crate) struct State {
     pub(crate) killed_tid: i32,
     /// What of the evidence has been sent, as bits.
     pub(crate) evidence: u32,
+    /// What [`crate::subject`] tells next: a kind of record, a task, the address of the kernel's message, the step after it.
+    pub(crate) kind: u32,
+    pub(crate) subject: u64,
+    pub(crate) message: u64,
+    pub(crate) then: u32,
+    /// The next level of the limiter chain, and its css.
+    pub(crate) level: u32,
+    pub(crate) css: u64,
+    /// Cgroups whose names are to be sent.
+    pub(crate) kn: u64,
+    pub(crate) kn_next: u64,
+    /// The next node.
+    pub(crate) node: u32,
     pub(crate) reserved: u32,
 }
 
@@ -72,10 +87,10 @@ pub(crate) fn owned() -> Option<*mut State> {
     if owner != 0 && owner == bpf_get_current_pid_tgid() { Some(state) } else { None }
 }
 
-/// `out_of_memory(oc)` was entered.
+/// `out_of_memory(oc)` was entered: the state of a new episode, with the trigger and the limiter chain noted for the steps.
 #[inline(always)]
-pub(crate) fn open(oc: u64) {
-    let Some(state) = STATE.get_ptr_mut(0) else { return };
+pub(crate) fn open(oc: u64) -> Option<*mut State> {
+    let state = STATE.get_ptr_mut(0)?;
     // SAFETY: a valid pointer to the map's only element; `oom_lock`, which the caller of `out_of_memory()` holds, keeps
     // every other writer out.
     unsafe {
@@ -86,55 +101,14 @@ pub(crate) fn open(oc: u64) {
         }
         (*state).owner = bpf_get_current_pid_tgid();
         (*state).episode += 1;
+        zero((&raw mut (*state).oc).cast::<[u8; size_of::<State>() - offset_of!(State, oc)]>());
         (*state).oc = oc;
-        (*state).task = 0;
-        (*state).points = 0;
-        (*state).scored_task = 0;
-        (*state).last_css = 0;
         (*state).last_css_id = UNKNOWN_U64;
-        (*state).first_evaluated_ns = 0;
-        (*state).last_evaluated_ns = 0;
-        (*state).points_valid = 0;
-        (*state).evaluated = 0;
-        (*state).scored = 0;
-        (*state).batch_count = 0;
-        (*state).batch_first = 0;
-        (*state).lost_candidates = 0;
-        (*state).lost_records = 0;
-        (*state).failed_reads = 0;
-        (*state).lost_victims = 0;
         (*state).unclosed = unclosed;
-        (*state).blocker = 0;
-        (*state).killed_tid = 0;
-        (*state).evidence = 0;
+        (*state).css = memcg::css(pointer(oc, off!(oc_memcg)));
     }
-    // SAFETY: as above.
-    let episode = unsafe { (*state).episode };
-    let memcg = pointer(oc, off!(oc_memcg));
-    let sent = emit!(record: Opened, wake_if_filling(), {
-        let mut errors = Errors::NONE;
-        // SAFETY: `record` is a whole reserved record, all of which is written; the helper has no preconditions.
-        unsafe {
-            (*record).header = header::<Opened>(kind::OPENED, episode);
-            (*record).trigger.points = 0;
-            task::fill(&raw mut (*record).trigger, bpf_get_current_task(), state);
-            copy(&raw mut (*record).gfp_mask, oc, off!(oc_gfp_mask), 0, &mut errors);
-            copy(&raw mut (*record).order, oc, off!(oc_order), UNKNOWN_I32, &mut errors);
-            (*record).gfp_mask_known = u32::from(!errors.any() && off!(oc_gfp_mask) != ABSENT);
-            (*record).reserved = 0;
-            (*record).memcg = 0;
-            if memcg != 0 {
-                (*record).memcg = memcg::named_id(memcg, state);
-            }
-        }
-    });
-    if !sent {
-        // SAFETY: as above.
-        unsafe { (*state).lost_records += 1 };
-    }
-    if memcg != 0 {
-        memcg::send_chain(memcg, episode, state);
-    }
+    subject::note_trigger(state, step::LEVEL);
+    Some(state)
 }
 
 /// `out_of_memory()` returned `returned` (only the lowest byte of a `bool` is meaningful).

@@ -13,6 +13,32 @@ pub(crate) static LAYOUT: Layout = Layout::UNSET;
 #[unsafe(no_mangle)]
 pub(crate) static SIZES: Sizes = Sizes { headroom: 0, ring: 0 };
 
+/// Threads of a process that are searched for an mm. Dead threads leave the list, so that only a leader that exited first
+/// (and traced ones) are ever in the way. Here, as [`LEVELS`], for the sake of loops: the verifier knows the number and the
+/// compiler does not, which would write the loop out; verifiers from 7.0 on go over every instruction a few thousand steps.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static THREADS: u32 = 16;
+
+/// Levels of cgroups that are followed.
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static LEVELS: u32 = oomtrace_common::record::MAX_LEVELS;
+
+/// Counters of an mm, and of a level of the limiter chain: runs of members of [`LAYOUT`].
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static MM_COUNTERS: u32 = 6;
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+pub(crate) static MEMCG_COUNTERS: u32 = 11;
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Layout, mm_total_vm) - offset_of!(Layout, mm_rss_file) == 5 * 4);
+    assert!(offset_of!(Layout, memcg_kmem_usage) - offset_of!(Layout, memcg_usage) == 10 * 4);
+};
+
 /// Reads one member of [`LAYOUT`] or [`SIZES`] where it lies.
 #[inline(always)]
 pub(crate) fn load<T: Copy>(member: &'static T) -> T {

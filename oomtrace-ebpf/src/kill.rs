@@ -6,9 +6,10 @@ use aya_ebpf::{
     programs::TracePointContext,
 };
 use oomtrace_common::{
-    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    UNKNOWN_I32,
     config::ABSENT,
-    record::{COMM_LEN, Choice, Kill, Reaper, Signal, TaskEvent, kind, loss},
+    record::{Reaper, Signal, TaskEvent, kind, loss},
+    step,
 };
 
 use crate::{
@@ -17,54 +18,26 @@ use crate::{
     globals::off,
     maps::VICTIMS,
     read::{Errors, copy_str, pointer, read, zero},
-    scan, task,
+    scan, subject, task,
 };
 
 /// `oom_kill_process(oc, message)` was entered: the choice is made. Candidates go out first, so that they are there when
 /// the rest is.
 #[inline(always)]
-pub(crate) fn choose(oc: u64, message: u64) {
-    let Some(state) = episode::owned() else { return };
-    // SAFETY: this thread owns the state.
-    let episode = unsafe { (*state).episode };
+pub(crate) fn choose(oc: u64, message: u64) -> Option<*mut State> {
+    let state = episode::owned()?;
     scan::over(state);
-    let sent = emit!(record: Choice, wake_if_filling(), {
-        let chosen = pointer(oc, off!(oc_chosen));
-        // SAFETY: `record` is a whole reserved record, all of which is written.
-        unsafe {
-            (*record).header = header::<Choice>(kind::CHOICE, episode);
-            whole(&raw mut (*record).chosen, chosen, state);
-            (*record).chosen_points = read(oc, off!(oc_chosen_points), i64::MIN, &mut { Errors::NONE });
-            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
-            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
-            (*record).reserved = 0;
-            zero(&raw mut (*record).message);
-            copy_str(&raw mut (*record).message, message);
-        }
-    });
-    count_if_lost(sent, state);
+    subject::note(state, kind::CHOICE, pointer(oc, off!(oc_chosen)), message, step::SITUATION);
+    Some(state)
 }
 
 /// `__oom_kill_process(victim, message)` was entered.
 #[inline(always)]
-pub(crate) fn kill(victim: u64, message: u64) {
-    let Some(state) = episode::owned() else { return };
-    // SAFETY: this thread owns the state.
-    let episode = unsafe { (*state).episode };
+pub(crate) fn kill(victim: u64, message: u64) -> Option<*mut State> {
+    let state = episode::owned()?;
     watch_for_exit(tgid(victim), state);
-    let sent = emit!(record: Kill, wake_if_filling(), {
-        // SAFETY: `record` is a whole reserved record, all of which is written.
-        unsafe {
-            (*record).header = header::<Kill>(kind::KILL, episode);
-            whole(&raw mut (*record).victim, victim, state);
-            zero(&raw mut (*record).message);
-            copy_str(&raw mut (*record).message, message);
-        }
-    });
-    count_if_lost(sent, state);
-    // The thread that the kernel will signal: the one whose mm was found.
-    // SAFETY: this thread owns the state.
-    unsafe { (*state).killed_tid = read((*state).thread, off!(task_pid), 0, &mut { Errors::NONE }) };
+    subject::note(state, kind::KILL, victim, message, step::MEMCG_STAT);
+    Some(state)
 }
 
 /// `mark_oom_victim(task)` was entered.
@@ -102,7 +75,7 @@ pub(crate) fn signal(ctx: &TracePointContext) {
             (*record).header = header::<Signal>(kind::SIGNAL, episode);
             (*record).tid = tid;
             (*record).result = field::<i32>(ctx, off!(tp_signal_result)).unwrap_or(UNKNOWN_I32);
-            zero::<COMM_LEN>(&raw mut (*record).comm);
+            zero(&raw mut (*record).comm);
             if off!(tp_signal_comm) != ABSENT {
                 copy_str(&raw mut (*record).comm, ctx.as_ptr() as u64 + u64::from(off!(tp_signal_comm)));
             }
@@ -157,23 +130,6 @@ pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
     });
     if !sent {
         count_loss(loss::RECORDS, 1);
-    }
-}
-
-/// A process with nothing left out: its protections too. No score belongs to it. Of a thread (`oom_kill_allocating_task`
-/// chooses the current one) it is the leader that is told of, and that the kernel looks at first.
-///
-/// # Safety
-/// As for [`task::fill`].
-#[inline(always)]
-unsafe fn whole(out: *mut oomtrace_common::record::Task, task: u64, state: *mut State) {
-    let leader = pointer(task, off!(task_group_leader));
-    let task = if leader == 0 { task } else { leader };
-    // SAFETY: the caller vouches for `out` and `state`.
-    unsafe {
-        (*out).points = 0;
-        let mm = task::fill(out, task, state);
-        (*out).flags |= task::protections(task, mm);
     }
 }
 

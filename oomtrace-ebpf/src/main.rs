@@ -23,6 +23,8 @@ mod probes;
 mod read;
 mod reaping;
 mod scan;
+mod steps;
+mod subject;
 mod task;
 
 /// Needed by `no_std`; the verifier would refuse a program that could reach it.

@@ -13,16 +13,21 @@ use oomtrace_common::{
 use crate::{
     emit::{emit, header, leaves_headroom, wake_if_filling},
     episode::State,
-    globals::off,
+    globals::{LAYOUT, LEVELS, MEMCG_COUNTERS, load, off},
     maps::{NAMED, NAMES, RING},
-    read::{Errors, copy, pointer, read},
+    read::{Errors, copy, copy_run, pointer, read, zero},
 };
+
+/// A task's memory cgroup, as its css.
+#[inline(always)]
+pub(crate) fn css_of_task(task: u64) -> u64 {
+    pointer(pointer(task, off!(task_cgroups)), off!(css_set_memory))
+}
 
 /// The kernfs id of a task's memory cgroup, whose name has been sent when this returns.
 #[inline(always)]
 pub(crate) fn of_task(task: u64, state: *mut State) -> u64 {
-    let css_set = pointer(task, off!(task_cgroups));
-    let css = pointer(css_set, off!(css_set_memory));
+    let css = css_of_task(task);
     // SAFETY: `state` points to the episode's state, a map element of which the verifier knows the size.
     unsafe {
         // The memcg scan goes cgroup by cgroup, so that the last one asked for is the likely answer. The cache lives as
@@ -47,7 +52,7 @@ pub(crate) fn kernfs_node(css: u64) -> u64 {
 
 /// A node's id. Ids are never 0.
 #[inline(always)]
-fn id(kn: u64) -> u64 {
+pub(crate) fn id(kn: u64) -> u64 {
     match pointer(kn, off!(kn_id)) {
         0 => UNKNOWN_U64,
         id => id,
@@ -56,9 +61,9 @@ fn id(kn: u64) -> u64 {
 
 /// Sends the names of `kn` and of its ancestors, unless that has been done.
 ///
-/// The walk has one way out, and its numbers are read back from the map: to the verifier every depth is then the same.
+/// The walk's numbers are read back from the map: to the verifier every way out of it is then the same.
 #[inline(always)]
-fn send_names(kn: u64, state: *mut State) {
+pub(crate) fn send_names(kn: u64, state: *mut State) {
     // Without one of these there would be half a path.
     if off!(kn_id) == ABSENT || off!(kn_parent) == ABSENT || off!(kn_name) == ABSENT {
         return;
@@ -73,16 +78,13 @@ fn send_names(kn: u64, state: *mut State) {
     unsafe {
         let ids = (&raw mut (*names).fixed.ids).cast::<u64>();
         let bytes = (&raw mut (*names).bytes).cast::<u8>();
-        (&raw mut (*names).fixed.count).write_volatile(0);
-        (&raw mut (*names).fixed.len).write_volatile(0);
+        zero(&raw mut (*names).fixed);
         let mut kn = kn;
-        for i in 0..MAX_LEVELS {
-            if kn == 0 {
-                ids.add(i as usize).write_volatile(0);
-                continue;
+        for i in 0..load(&LEVELS) {
+            if kn == 0 || i >= MAX_LEVELS {
+                break;
             }
-            let mut errors = Errors::NONE;
-            copy(ids.add(i as usize), kn, off!(kn_id), 0, &mut errors);
+            copy(ids.add(i as usize), kn, off!(kn_id), 0, &mut { Errors::NONE });
             let start = (&raw const (*names).fixed.len).read_volatile() as usize & (CGROUP_NAMES_LEN - 1);
             let name = pointer(kn, off!(kn_name)) as *const core::ffi::c_void;
             let taken = bpf_probe_read_kernel_str(bytes.add(start).cast(), CGROUP_NAME_LEN as u32, name);
@@ -107,17 +109,6 @@ fn send_names(kn: u64, state: *mut State) {
     let _again = NAMED.insert(leaf, 1, 0);
 }
 
-/// The kernfs id of a memcg, whose name and whose ancestors' names have been sent when this returns.
-#[inline(always)]
-pub(crate) fn named_id(memcg: u64, state: *mut State) -> u64 {
-    if off!(memcg_css) == ABSENT {
-        return UNKNOWN_U64;
-    }
-    let kn = kernfs_node(memcg + u64::from(off!(memcg_css)));
-    send_names(kn, state);
-    id(kn)
-}
-
 /// The kernfs id of a memcg.
 #[inline(always)]
 pub(crate) fn id_of(memcg: u64) -> u64 {
@@ -127,55 +118,47 @@ pub(crate) fn id_of(memcg: u64) -> u64 {
     id(kernfs_node(memcg + u64::from(off!(memcg_css))))
 }
 
-/// Sends the limiter chain from `memcg` up. Names have been sent by [`named_id`].
+/// The css of a memcg.
 #[inline(always)]
-pub(crate) fn send_chain(memcg: u64, episode: u64, state: *mut State) {
-    if off!(memcg_css) == ABSENT {
-        return;
+pub(crate) fn css(memcg: u64) -> u64 {
+    if memcg == 0 || off!(memcg_css) == ABSENT { 0 } else { memcg + u64::from(off!(memcg_css)) }
+}
+
+/// Sends one level of the limiter chain, that of `(*state).css`, and makes its parent the next one. False when that was the last.
+#[inline(always)]
+pub(crate) fn send_level(state: *mut State) -> bool {
+    // SAFETY: this thread owns the state.
+    let (css, level, episode) = unsafe { ((*state).css, (*state).level, (*state).episode) };
+    if css == 0 || level >= MAX_LEVELS {
+        return false;
     }
-    let mut css = memcg + u64::from(off!(memcg_css));
-    for level in 0..MAX_LEVELS {
-        let memcg = css - u64::from(off!(memcg_css));
-        let sent = emit!(record: MemcgLevel, wake_if_filling(), {
-            // SAFETY: `record` is a whole reserved record; all of it is written, the type has no padding.
-            unsafe {
-                let mut errors = Errors::NONE;
-                (*record).header = header::<MemcgLevel>(kind::MEMCG_LEVEL, episode);
-                (*record).cgroup = id(kernfs_node(css));
-                copy(&raw mut (*record).usage, memcg, off!(memcg_usage), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).max, memcg, off!(memcg_max), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).high, memcg, off!(memcg_high), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).swap_usage, memcg, off!(memcg_swap_usage), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).swap_max, memcg, off!(memcg_swap_max), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).failcnt, memcg, off!(memcg_failcnt), UNKNOWN_U64, &mut errors);
-                copy(
-                    &raw mut (*record).swap_failcnt,
-                    memcg,
-                    off!(memcg_swap_failcnt),
-                    UNKNOWN_U64,
-                    &mut errors,
-                );
-                copy(&raw mut (*record).min, memcg, off!(memcg_min), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).low, memcg, off!(memcg_low), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).oom_kills, memcg, off!(memcg_oom_kills), UNKNOWN_U64, &mut errors);
-                copy(&raw mut (*record).kmem_usage, memcg, off!(memcg_kmem_usage), UNKNOWN_U64, &mut errors);
-                (*record).oom_group = if off!(memcg_oom_group) == ABSENT {
-                    UNKNOWN_U32
-                } else {
-                    u32::from(read::<u8>(memcg, off!(memcg_oom_group), 0, &mut errors))
-                };
-                (*record).reserved = 0;
-                (*record).level = level;
-                (*record).read_failed = u32::from(errors.any());
-            }
-        });
-        if !sent {
-            // SAFETY: `state` is the episode's state.
-            unsafe { (*state).lost_records += 1 };
+    let memcg = css - u64::from(off!(memcg_css));
+    let sent = emit!(record: MemcgLevel, wake_if_filling(), {
+        // SAFETY: `record` is a whole reserved record; all of it is written, the type has no padding.
+        unsafe {
+            let mut errors = Errors::NONE;
+            (*record).header = header::<MemcgLevel>(kind::MEMCG_LEVEL, episode);
+            (*record).cgroup = id(kernfs_node(css));
+            let first = &raw const LAYOUT.memcg_usage;
+            copy_run(&raw mut (*record).usage, memcg, first, load(&MEMCG_COUNTERS), &mut errors);
+            (*record).oom_group = if off!(memcg_oom_group) == ABSENT {
+                UNKNOWN_U32
+            } else {
+                u32::from(read::<u8>(memcg, off!(memcg_oom_group), 0, &mut errors))
+            };
+            (*record).reserved = 0;
+            (*record).level = level;
+            (*record).read_failed = u32::from(errors.any());
         }
-        css = pointer(css, off!(css_parent));
-        if css == 0 {
-            break;
-        }
+    });
+    if !sent {
+        // SAFETY: `state` is the episode's state.
+        unsafe { (*state).lost_records += 1 };
     }
+    // SAFETY: this thread owns the state.
+    unsafe {
+        (*state).css = pointer(css, off!(css_parent));
+        (*state).level = level + 1;
+    }
+    true
 }

@@ -4,7 +4,7 @@
 //! that) and a mark in [`Errors`]. What this kernel does not have is a branch that the verifier takes or drops for good.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
-use oomtrace_common::config::ABSENT;
+use oomtrace_common::{UNKNOWN_U64, config::ABSENT};
 
 /// Whether any of a run of reads failed.
 pub(crate) struct Errors(i64);
@@ -36,6 +36,25 @@ pub(crate) unsafe fn copy<T: Copy>(out: *mut T, base: u64, offset: u32, absent: 
     }
 }
 
+/// Copies `count` values of 8 bytes to `out`, each as [`copy`] does with [`UNKNOWN_U64`] for an absent one, at the offsets from
+/// `offsets` on.
+///
+/// # Safety
+/// As for [`copy`], for all of them; `offsets` must be that many members of a read-only global.
+#[inline(always)]
+pub(crate) unsafe fn copy_run(
+    out: *mut u64,
+    base: u64,
+    offsets: *const u32,
+    count: u32,
+    errors: &mut Errors,
+) {
+    for i in 0..count as usize {
+        // SAFETY: the caller vouches for both.
+        unsafe { copy(out.add(i), base, offsets.add(i).read_volatile(), UNKNOWN_U64, errors) };
+    }
+}
+
 /// The value at `base + offset`; zero if it cannot be read, `absent` if this kernel has no such member.
 #[inline(always)]
 pub(crate) fn read<T: Copy>(base: u64, offset: u32, absent: T, errors: &mut Errors) -> T {
@@ -61,30 +80,16 @@ pub(crate) unsafe fn copy_str<const LEN: usize>(out: *mut [u8; LEN], address: u6
     unsafe { bpf_probe_read_kernel_str(out.cast(), LEN as u32, address as *const core::ffi::c_void) };
 }
 
-/// Zeroes `LEN` bytes (a multiple of 8) with volatile stores: a call of `memset` would make a loop of single bytes.
+/// Zeroes a value by a read that fails: there is nothing at address 0. Five instructions, where stores are one for every word and
+/// a call of `memset` is a loop of single bytes in a function of its own.
 ///
 /// # Safety
-/// `out` must be valid for writes of `LEN` bytes and 8-byte aligned.
+/// `out` must be valid for writes, and of a memory type that the verifier accepts as a helper's buffer; `T` must be integers
+/// only.
 #[inline(always)]
-pub(crate) unsafe fn zero<const LEN: usize>(out: *mut [u8; LEN]) {
-    let words: *mut u64 = out.cast();
-    for i in 0..LEN / 8 {
-        // SAFETY: within `LEN` bytes of `out`, for which the caller vouches.
-        unsafe { words.add(i).write_volatile(0) };
-    }
-}
-
-/// Zeroes a plain value of whole words with volatile stores: a call of `memset` would make a loop of single bytes.
-///
-/// # Safety
-/// `out` must be valid for writes and 8-byte aligned; `T` must be integers only, and a multiple of 8 bytes.
-#[inline(always)]
-pub(crate) unsafe fn zero_words<T>(out: *mut T) {
-    let words: *mut u64 = out.cast();
-    for i in 0..size_of::<T>() / 8 {
-        // SAFETY: within `out`, for which the caller vouches.
-        unsafe { words.add(i).write_volatile(0) };
-    }
+pub(crate) unsafe fn zero<T>(out: *mut T) {
+    // SAFETY: the caller vouches for `out`; the helper leaves zeros where it cannot read.
+    unsafe { bpf_probe_read_kernel(out.cast(), size_of::<T>() as u32, core::ptr::null()) };
 }
 
 /// Copies `len` bytes from `address` to `out`; zeros if that fails.

@@ -4,17 +4,14 @@
 //! other.
 
 use aya_ebpf::{helpers::bpf_get_current_task, programs::TracePointContext};
-use oomtrace_common::{
-    UNKNOWN_U64,
-    record::{Memory, Reaped, kind, loss, reaped},
-};
+use oomtrace_common::record::{Memory, Reaped, kind, loss, reaped};
 
 use crate::{
     emit::{FORCE_WAKEUP, count_loss, emit, header},
-    globals::off,
+    globals::{LAYOUT, MM_COUNTERS, load, off},
     kill,
     maps::REAPING,
-    read::{Errors, copy, read},
+    read::{Errors, copy_run, read},
     task::PF_KTHREAD,
 };
 
@@ -73,12 +70,8 @@ unsafe fn memory(out: *mut Memory, mm: u64) -> bool {
     let mut errors = Errors::NONE;
     // SAFETY: the caller vouches for `out`.
     unsafe {
-        copy(&raw mut (*out).rss_file, mm, off!(mm_rss_file), UNKNOWN_U64, &mut errors);
-        copy(&raw mut (*out).rss_anon, mm, off!(mm_rss_anon), UNKNOWN_U64, &mut errors);
-        copy(&raw mut (*out).swapents, mm, off!(mm_swapents), UNKNOWN_U64, &mut errors);
-        copy(&raw mut (*out).rss_shmem, mm, off!(mm_rss_shmem), UNKNOWN_U64, &mut errors);
-        copy(&raw mut (*out).pgtables_bytes, mm, off!(mm_pgtables_bytes), UNKNOWN_U64, &mut errors);
-        copy(&raw mut (*out).total_vm, mm, off!(mm_total_vm), UNKNOWN_U64, &mut errors);
+        let first = &raw const LAYOUT.mm_rss_file;
+        copy_run(&raw mut (*out).rss_file, mm, first, load(&MM_COUNTERS), &mut errors);
     }
     !errors.any()
 }

@@ -9,9 +9,9 @@ use oomtrace_common::{
 
 use crate::{
     episode::State,
-    globals::off,
+    globals::{LAYOUT, MM_COUNTERS, THREADS, load, off},
     memcg,
-    read::{Errors, copy, copy_str, pointer, read, zero},
+    read::{Errors, copy, copy_run, copy_str, pointer, read},
 };
 
 /// `task_struct.flags`, the same from 5.10 to 7.3 (include/linux/sched.h).
@@ -19,9 +19,6 @@ const PF_EXITING: u32 = 0x4;
 pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
 /// `mm_struct.flags`, the same from 5.10 to 7.3 (include/linux/mm_types.h).
 const MMF_OOM_SKIP: u64 = 1 << 21;
-/// Threads of a process that are searched for an mm. Dead threads leave the list, so that only a leader that exited first
-/// (and traced ones) are ever in the way.
-const MAX_THREADS: u32 = 16;
 
 /// Fills in all of `out` but `points` from `task`, counting failed reads in `state`. Returns its mm, 0 without.
 ///
@@ -29,6 +26,17 @@ const MAX_THREADS: u32 = 16;
 /// `out` must be valid for writes of a whole [`Task`], 8-byte aligned; `state` must be the episode's.
 #[inline(always)]
 pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
+    let memcg = memcg::of_task(task, state);
+    // SAFETY: the caller vouches for both.
+    unsafe { fill_of(out, task, memcg, state) }
+}
+
+/// [`fill`], for a task whose memory cgroup's id is `memcg`.
+///
+/// # Safety
+/// As for [`fill`].
+#[inline(always)]
+pub(crate) unsafe fn fill_of(out: *mut Task, task: u64, memcg: u64, state: *mut State) -> u64 {
     let mut errors = Errors::NONE;
     let pf = read::<u32>(task, off!(task_flags), 0, &mut errors);
     let signal = read::<u64>(task, off!(task_signal), 0, &mut errors);
@@ -44,7 +52,6 @@ pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
         unsafe { ((&raw const (*state).thread).read_volatile(), (&raw const (*state).mm).read_volatile()) };
     let origin = read::<u8>(signal, off!(signal_oom_flag_origin), 0, &mut errors);
     let oom_mm = read::<u64>(signal, off!(signal_oom_mm), 0, &mut errors);
-    let memcg = memcg::of_task(task, state);
 
     // SAFETY: the caller vouches for `out` and `state`; every field but `points` is written, the type has no padding.
     unsafe {
@@ -64,12 +71,8 @@ pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
             (*out).pgtables_bytes = UNKNOWN_U64;
             (*out).total_vm = UNKNOWN_U64;
         } else {
-            copy(&raw mut (*out).rss_file, mm, off!(mm_rss_file), UNKNOWN_U64, &mut errors);
-            copy(&raw mut (*out).rss_anon, mm, off!(mm_rss_anon), UNKNOWN_U64, &mut errors);
-            copy(&raw mut (*out).swapents, mm, off!(mm_swapents), UNKNOWN_U64, &mut errors);
-            copy(&raw mut (*out).rss_shmem, mm, off!(mm_rss_shmem), UNKNOWN_U64, &mut errors);
-            copy(&raw mut (*out).pgtables_bytes, mm, off!(mm_pgtables_bytes), UNKNOWN_U64, &mut errors);
-            copy(&raw mut (*out).total_vm, mm, off!(mm_total_vm), UNKNOWN_U64, &mut errors);
+            let first = &raw const LAYOUT.mm_rss_file;
+            copy_run(&raw mut (*out).rss_file, mm, first, load(&MM_COUNTERS), &mut errors);
         }
         comm(&raw mut (*out).comm, task);
         // The bits are moved, not tested: the verifier would follow each of sixteen combinations.
@@ -116,7 +119,8 @@ pub(crate) fn protections(task: u64, mm: u64) -> u16 {
 pub(crate) unsafe fn comm(out: *mut [u8; 16], task: u64) {
     // SAFETY: the caller vouches for `out`.
     unsafe {
-        zero(out);
+        // Two stores: in a scan this is done for every task.
+        out.cast::<[u64; 2]>().write_volatile([0; 2]);
         copy_str(out, task + u64::from(off!(task_comm)));
     }
 }
@@ -132,7 +136,7 @@ fn find_mm(task: u64, signal: u64, state: *mut State) {
     found(state, task, 0);
     let head = signal + u64::from(off!(signal_thread_head));
     let mut node = pointer(head, 0);
-    for _ in 0..MAX_THREADS {
+    for _ in 0..load(&THREADS) {
         if node == 0 || node == head {
             return;
         }

@@ -19,9 +19,8 @@ use oomtrace_common::{
 pub(crate) use self::stack::{capture as capture_stack, send as send_stack};
 use crate::{
     emit::{leaves_headroom, wake_if_filling},
-    episode::{self, State},
+    episode::State,
     maps::RING,
-    scan,
 };
 
 // SAFETY: no other symbol of the object has this name.
@@ -54,28 +53,26 @@ const RECORD_MOST: usize = FIXED_MOST + RAW_MOST as usize;
 #[map]
 static RAW: Array<Raw> = Array::with_max_entries(1, 0);
 
-/// The choice is made, or nobody could be chosen and the kernel reports that: CPU, settings, masks, nodes, zones.
+/// The choice is made, or nobody could be chosen and the kernel reports that: CPU, settings, masks. Whether the nodes are to follow.
 #[inline(always)]
-fn situation() {
-    let Some(state) = episode::owned() else { return };
+pub(crate) fn situation(state: *mut State) -> bool {
     // SAFETY: this thread owns the state.
     unsafe {
         if (*state).evidence & SITUATION != 0 {
-            return;
+            return false;
         }
         (*state).evidence |= SITUATION;
     }
-    // Candidates come first, whichever program of this function does.
-    scan::over(state);
     situation::send(state);
-    nodes::send(state);
+    true
 }
+
+pub(crate) use nodes::next as node;
 
 /// The first kill of the pass begins: counters of the limiting memcg. The kernel has just brought them up to date for its
 /// own report.
 #[inline(always)]
-fn memcg() {
-    let Some(state) = episode::owned() else { return };
+pub(crate) fn memcg_stat(state: *mut State) {
     // SAFETY: this thread owns the state.
     unsafe {
         if (*state).evidence & MEMCG_STAT != 0 {
@@ -104,35 +101,53 @@ unsafe fn output(record: *mut Header, len: usize, state: *mut State) {
     }
 }
 
-/// Names of programs are `<evidence>_<how>`. Each is attached by a kprobe in both flavours, where there are kprobes: one
-/// program then serves every function, and is verified once.
+/// Where nobody can be killed the kernel reports without a choice. And programs for kernels without kprobes, which cannot have the
+/// steps.
 mod probes {
     use aya_ebpf::{
         macros::{fentry, kprobe},
         programs::{FEntryContext, ProbeContext},
     };
+    use oomtrace_common::{evidence::NODES, step};
+
+    use crate::{episode, globals::load, scan, steps};
+
+    // SAFETY: no other symbol of the object has this name.
+    #[unsafe(no_mangle)]
+    static MOST_NODES: u32 = NODES;
 
     #[kprobe]
-    fn situation_kprobe(_ctx: ProbeContext) -> u32 {
-        super::situation();
+    fn dump_header_kprobe(ctx: ProbeContext) -> u32 {
+        let Some(state) = episode::owned() else { return 0 };
+        // SAFETY: this thread owns the state.
+        if unsafe { (*state).evidence } & super::SITUATION == 0 {
+            // Candidates come first.
+            scan::over(state);
+            steps::go(&ctx, step::SITUATION);
+        }
         0
     }
 
     #[fentry(function = "oom_kill_process")]
     fn situation_fentry(_ctx: FEntryContext) -> u32 {
-        super::situation();
-        0
-    }
-
-    #[kprobe]
-    fn memcg_stat_kprobe(_ctx: ProbeContext) -> u32 {
-        super::memcg();
+        let Some(state) = episode::owned() else { return 0 };
+        // Candidates come first, whichever program of this function does.
+        scan::over(state);
+        if super::situation(state) {
+            for _ in 0..load(&MOST_NODES) {
+                if !super::node(state) {
+                    break;
+                }
+            }
+        }
         0
     }
 
     #[fentry(function = "__oom_kill_process")]
     fn memcg_stat_fentry(_ctx: FEntryContext) -> u32 {
-        super::memcg();
+        if let Some(state) = episode::owned() {
+            super::memcg_stat(state);
+        }
         0
     }
 }

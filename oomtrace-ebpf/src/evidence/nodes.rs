@@ -13,43 +13,39 @@ use super::{FIXED_MOST, RAW, place};
 use crate::{
     emit::header,
     episode::State,
-    read::{Errors, copy_bytes, copy_str, pointer, zero_words},
+    read::{Errors, copy_bytes, copy_str, pointer, zero},
 };
 
 const _: () = assert!(size_of::<Node>() <= FIXED_MOST);
 
-/// Sends every online node.
+/// Sends the next node of the pass, if it is online; whether there may be more.
 #[inline(always)]
-pub(super) fn send(state: *mut State) {
+pub(crate) fn next(state: *mut State) -> bool {
     let stats = place!(node_stat_len);
     let zone_len = place!(zone_len);
     // More zones than there is room for are left out; no kernel has them.
     let zones = if place!(zones) > ZONES { ZONES } else { place!(zones) };
     if place!(node_stat) == ABSENT || place!(node_zones) == ABSENT || place!(zone_name) == ABSENT {
-        return;
+        return false;
     }
     // Each by itself first: the product must not wrap.
     if stats > RAW_MOST || zone_len > RAW_MOST || stats + zones * zone_len > RAW_MOST {
-        return;
+        return false;
     }
-    if place!(node_data) == 0 {
-        if place!(contig_page_data) != 0 {
-            one(0, place!(contig_page_data), stats, zones, zone_len, state);
-        }
-        return;
+    // SAFETY: this thread owns the state.
+    let id = unsafe { (*state).node };
+    let online = if place!(node_data) == 0 { 1 } else { pointer(place!(online), 0) };
+    if id >= NODES || online >> id == 0 {
+        return false;
     }
-    if place!(online) == 0 {
-        return;
+    // SAFETY: as above.
+    unsafe { (*state).node = id + 1 };
+    let node =
+        if place!(node_data) == 0 { place!(contig_page_data) } else { pointer(place!(node_data), id * 8) };
+    if node != 0 && online & (1 << id) != 0 {
+        one(id, node, stats, zones, zone_len, state);
     }
-    let online = pointer(place!(online), 0);
-    for id in 0..NODES {
-        if online & (1 << id) != 0 {
-            let node = pointer(place!(node_data), id * 8);
-            if node != 0 {
-                one(id, node, stats, zones, zone_len, state);
-            }
-        }
-    }
+    true
 }
 
 /// Sends the node at `node`.
@@ -68,13 +64,11 @@ fn one(id: u32, node: u64, stats: u32, zones: u32, zone_len: u32, state: *mut St
         (*record).zone_len = zone_len;
         (*record).reserved = 0;
         let names = &raw mut (*record).names;
-        zero_words(names);
+        zero(names);
         let first = node + u64::from(place!(node_zones));
-        for zone in 0..ZONES {
-            if zone < zones {
-                let name = pointer(first + u64::from(zone * zone_len), place!(zone_name));
-                copy_str(names.cast::<[u8; 16]>().add(zone as usize), name);
-            }
+        for zone in 0..zones {
+            let name = pointer(first + u64::from(zone * zone_len), place!(zone_name));
+            copy_str(names.cast::<[u8; 16]>().add(zone as usize), name);
         }
         let counters = raw.cast::<u8>().add(size_of::<Node>());
         copy_bytes(counters, stats, node + u64::from(place!(node_stat)), &mut errors);

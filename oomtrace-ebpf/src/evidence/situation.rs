@@ -2,31 +2,25 @@
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated::bpf_get_smp_processor_id};
 use oomtrace_common::{
-    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
+    UNKNOWN_U32,
     config::ABSENT,
-    evidence::{NODE_WORDS, Situation},
+    evidence::{NODE_WORDS, Situation, variable},
     record::kind,
 };
 
-use super::place;
+use super::{PLACES, place};
 use crate::{
     emit::{emit, header, leaves_headroom, wake_if_filling},
     episode::State,
-    globals::off,
+    globals::{load, off},
     memcg::kernfs_node,
-    read::{Errors, copy, copy_bytes, copy_str, pointer, zero_words},
+    read::{Errors, copy, copy_bytes, copy_str, pointer, zero},
 };
 
-/// Copies a variable of the kernel's at `address`, which is 0 where it is not known.
-macro_rules! variable {
-    ($out:expr, $member:ident, $absent:expr, $errors:expr) => {
-        if place!($member) == 0 {
-            $out.write($absent);
-        } else {
-            copy($out, place!($member), 0, $absent, $errors);
-        }
-    };
-}
+/// How many variables there are; see [`crate::globals::THREADS`].
+// SAFETY: no other symbol of the object has this name.
+#[unsafe(no_mangle)]
+static VARIABLES: u32 = variable::COUNT as u32;
 
 /// Sends the situation.
 #[inline(always)]
@@ -39,21 +33,19 @@ pub(super) fn send(state: *mut State) {
             unsafe {
                 let task = bpf_get_current_task();
                 (*record).header = header::<Situation>(kind::SITUATION, (*state).episode);
-                variable!(&raw mut (*record).tainted, tainted_mask, UNKNOWN_U64, &mut errors);
-                variable!(&raw mut (*record).swap_free, nr_swap_pages, UNKNOWN_U64, &mut errors);
-                variable!(&raw mut (*record).swap_total, total_swap_pages, UNKNOWN_U64, &mut errors);
-                variable!(&raw mut (*record).cma, totalcma_pages, UNKNOWN_U64, &mut errors);
-                variable!(&raw mut (*record).hwpoisoned, num_poisoned_pages, UNKNOWN_U64, &mut errors);
-                variable!(&raw mut (*record).panic_on_oom, panic_on_oom, UNKNOWN_I32, &mut errors);
-                variable!(
-                    &raw mut (*record).oom_kill_allocating_task,
-                    oom_kill_allocating_task,
-                    UNKNOWN_I32,
-                    &mut errors
-                );
-                variable!(&raw mut (*record).oom_dump_tasks, oom_dump_tasks, UNKNOWN_I32, &mut errors);
-                variable!(&raw mut (*record).overcommit_memory, overcommit_memory, UNKNOWN_I32, &mut errors);
-                variable!(&raw mut (*record).swappiness, swappiness, UNKNOWN_I32, &mut errors);
+                let variables = (&raw mut (*record).variables).cast::<u64>();
+                let addresses = &raw const PLACES.tainted_mask;
+                let mut absent = 0;
+                for i in 0..load(&VARIABLES) as usize {
+                    let address = addresses.add(i).read_volatile();
+                    if address == 0 {
+                        absent |= 1 << i;
+                        variables.add(i).write(0);
+                    } else {
+                        copy(variables.add(i), address, 0, 0, &mut errors);
+                    }
+                }
+                (*record).absent = absent;
                 (*record).cpu = bpf_get_smp_processor_id() as u32;
                 (*record).reserved = 0;
 
@@ -69,7 +61,7 @@ pub(super) fn send(state: *mut State) {
                 (*record).online_known = u32::from(place!(online) != 0 && place!(nodemask_len) != ABSENT);
                 mask(&raw mut (*record).online, place!(online), 0, &mut errors);
 
-                zero_words(&raw mut (*record).cpuset);
+                zero(&raw mut (*record).cpuset);
                 let css = pointer(pointer(task, off!(task_cgroups)), place!(css_set_cpuset));
                 let kn = kernfs_node(css);
                 (*record).cpuset_known = u32::from(kn != 0 && off!(kn_name) != ABSENT);
@@ -94,7 +86,7 @@ pub(super) fn send(state: *mut State) {
 unsafe fn mask(out: *mut [u64; NODE_WORDS], base: u64, offset: u32, errors: &mut Errors) {
     // SAFETY: the caller vouches for `out`; no more than all of it is written.
     unsafe {
-        zero_words(out);
+        zero(out);
         let len = place!(nodemask_len);
         if base != 0 && offset != ABSENT && len as usize <= size_of::<[u64; NODE_WORDS]>() {
             copy_bytes(out.cast(), len, base + u64::from(offset), errors);

@@ -9,18 +9,25 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 
-use crate::group;
+use oomtrace_common::step;
+
+use crate::{group, memcg, steps};
 
 #[fentry(function = "mem_cgroup_print_oom_group")]
 fn mem_cgroup_print_oom_group_fentry(ctx: FEntryContext) -> u32 {
-    group::found(ctx.arg(0));
+    if let Some(state) = group::found(ctx.arg(0)) {
+        // SAFETY: this thread owns the state.
+        memcg::send_names(unsafe { (*state).kn }, state);
+    }
     0
 }
 
 #[kprobe]
 fn mem_cgroup_print_oom_group_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(memcg) = ctx.arg(0) {
-        group::found(memcg);
+        if group::found(memcg).is_some() {
+            steps::go(&ctx, step::NAMES);
+        }
     }
     0
 }

@@ -4,6 +4,7 @@
 //! `bpf_get_func_ret` came only with 5.17.
 
 mod exit_oom_victim;
+mod log;
 mod mark_oom_victim;
 mod mem_cgroup_print_oom_group;
 mod oom_badness;

@@ -7,18 +7,24 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 
-use crate::kill;
+use oomtrace_common::step;
+
+use crate::{kill, steps};
 
 #[fentry(function = "oom_kill_process")]
 fn oom_kill_process_fentry(ctx: FEntryContext) -> u32 {
-    kill::choose(ctx.arg(0), ctx.arg(1));
+    if let Some(state) = kill::choose(ctx.arg(0), ctx.arg(1)) {
+        steps::all(state);
+    }
     0
 }
 
 #[kprobe]
 fn oom_kill_process_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(oc), Some(message)) = (ctx.arg(0), ctx.arg(1)) {
-        kill::choose(oc, message);
+        if kill::choose(oc, message).is_some() {
+            steps::go(&ctx, step::SUBJECT);
+        }
     }
     0
 }

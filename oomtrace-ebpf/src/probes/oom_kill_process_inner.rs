@@ -8,18 +8,24 @@ use aya_ebpf::{
     programs::{FEntryContext, ProbeContext},
 };
 
-use crate::kill;
+use oomtrace_common::step;
+
+use crate::{kill, steps};
 
 #[fentry(function = "__oom_kill_process")]
 fn __oom_kill_process_fentry(ctx: FEntryContext) -> u32 {
-    kill::kill(ctx.arg(0), ctx.arg(1));
+    if let Some(state) = kill::kill(ctx.arg(0), ctx.arg(1)) {
+        steps::all(state);
+    }
     0
 }
 
 #[kprobe]
 fn __oom_kill_process_kprobe(ctx: ProbeContext) -> u32 {
     if let (Some(victim), Some(message)) = (ctx.arg(0), ctx.arg(1)) {
-        kill::kill(victim, message);
+        if kill::kill(victim, message).is_some() {
+            steps::go(&ctx, step::SUBJECT);
+        }
     }
     0
 }

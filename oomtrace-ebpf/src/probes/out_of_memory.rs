@@ -7,40 +7,38 @@ use aya_ebpf::{
     macros::{fentry, fexit, kprobe, kretprobe},
     programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
-use aya_log_ebpf::debug;
+use oomtrace_common::step;
 
-use crate::{episode, evidence};
+use crate::{episode, evidence, steps};
 
 #[fentry(function = "out_of_memory")]
 fn out_of_memory_fentry(ctx: FEntryContext) -> u32 {
-    debug!(&ctx, "out_of_memory: entered");
     evidence::capture_stack(ctx.as_ptr());
-    episode::open(ctx.arg(0));
+    if let Some(state) = episode::open(ctx.arg(0)) {
+        steps::all(state);
+    }
     0
 }
 
 #[fexit(function = "out_of_memory")]
 fn out_of_memory_fexit(ctx: FExitContext) -> u32 {
-    let returned: u64 = ctx.arg(1);
-    debug!(&ctx, "out_of_memory: returned {}", returned & 0xff);
-    episode::close(returned);
+    episode::close(ctx.arg(1));
     0
 }
 
 #[kprobe]
 fn out_of_memory_kprobe(ctx: ProbeContext) -> u32 {
-    debug!(&ctx, "out_of_memory: entered");
     if let Some(oc) = ctx.arg(0) {
         evidence::capture_stack(ctx.as_ptr());
-        episode::open(oc);
+        if episode::open(oc).is_some() {
+            steps::go(&ctx, step::SUBJECT);
+        }
     }
     0
 }
 
 #[kretprobe]
 fn out_of_memory_kretprobe(ctx: RetProbeContext) -> u32 {
-    let returned: u64 = ctx.ret();
-    debug!(&ctx, "out_of_memory: returned {}", returned & 0xff);
-    episode::close(returned);
+    episode::close(ctx.ret());
     0
 }

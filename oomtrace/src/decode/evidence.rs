@@ -4,13 +4,13 @@ use core::mem::offset_of;
 
 use oomtrace_common::{
     UNKNOWN_U64,
-    evidence::{self as wire, NODE_WORDS, NODES, STACK_DEPTH, ZONE_NAME_LEN, ZONES},
+    evidence::{self as wire, NODE_WORDS, NODES, STACK_DEPTH, ZONE_NAME_LEN, ZONES, variable},
     record::{CGROUP_NAME_LEN, kind},
 };
 
 use super::{
     DecodeError,
-    bytes::{Fields, known_i32, known_u64},
+    bytes::{Fields, known_u64},
     context::{Context, Run, ZoneLayout},
     symbols::Symbolizer,
 };
@@ -63,11 +63,14 @@ fn frames(addresses: &[u64], symbols: Option<&dyn Symbolizer>) -> (Vec<Frame>, b
 
 pub(super) fn situation(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
     let failed = fields.u32(offset_of!(wire::Situation, read_failed))? != 0;
+    let absent = fields.u32(offset_of!(wire::Situation, absent))?;
+    let at_variable = |index: usize| offset_of!(wire::Situation, variables) + index * size_of::<u64>();
     // A read that failed left zero behind, and which one it was is not known.
-    let long = |offset| fields.u64(offset).map(|raw| known_u64(raw).filter(|&value| value != 0 || !failed));
+    let known = |index: usize, zero: bool| absent & 1 << index == 0 && !(zero && failed);
+    let long = |index| fields.u64(at_variable(index)).map(|raw| known(index, raw == 0).then_some(raw));
     // Free swap can be a little below zero for a moment.
-    let pages = |offset| long(offset).map(|found| found.map(|n| if n > UNKNOWN_U64 { 0 } else { n }));
-    let int = |offset| fields.i32(offset).map(|raw| known_i32(raw).filter(|&value| value != 0 || !failed));
+    let pages = |index| long(index).map(|found| found.map(|n| if n > UNKNOWN_U64 { 0 } else { n }));
+    let int = |index| fields.i32(at_variable(index)).map(|raw| known(index, raw == 0).then_some(raw));
     let nodemask_set = match fields.u32(offset_of!(wire::Situation, nodemask_set))? {
         0 if !failed => Some(false),
         1 => Some(true),
@@ -81,13 +84,13 @@ pub(super) fn situation(fields: &Fields<'_>, at: Stamp) -> Result<Observation, D
     Ok(Observation::Situation(Situation {
         at,
         cpu: Some(fields.u32(offset_of!(wire::Situation, cpu))?),
-        tainted: long(offset_of!(wire::Situation, tainted))?,
+        tainted: long(variable::TAINTED)?,
         settings: Settings {
-            panic_on_oom: int(offset_of!(wire::Situation, panic_on_oom))?,
-            oom_kill_allocating_task: int(offset_of!(wire::Situation, oom_kill_allocating_task))?,
-            oom_dump_tasks: int(offset_of!(wire::Situation, oom_dump_tasks))?,
-            overcommit_memory: int(offset_of!(wire::Situation, overcommit_memory))?,
-            swappiness: int(offset_of!(wire::Situation, swappiness))?,
+            panic_on_oom: int(variable::PANIC_ON_OOM)?,
+            oom_kill_allocating_task: int(variable::OOM_KILL_ALLOCATING_TASK)?,
+            oom_dump_tasks: int(variable::OOM_DUMP_TASKS)?,
+            overcommit_memory: int(variable::OVERCOMMIT_MEMORY)?,
+            swappiness: int(variable::SWAPPINESS)?,
         },
         nodemask_set,
         nodemask: nodes_in(fields, offset_of!(wire::Situation, nodemask))?,
@@ -96,10 +99,10 @@ pub(super) fn situation(fields: &Fields<'_>, at: Stamp) -> Result<Observation, D
             // The kernel's word for a root, whose own name is empty.
             if cpuset.is_empty() { Name::from_padded(b"/") } else { cpuset }
         }),
-        swap_free_pages: pages(offset_of!(wire::Situation, swap_free))?,
-        swap_total_pages: pages(offset_of!(wire::Situation, swap_total))?,
-        cma_pages: pages(offset_of!(wire::Situation, cma))?,
-        hwpoisoned_pages: pages(offset_of!(wire::Situation, hwpoisoned))?,
+        swap_free_pages: pages(variable::SWAP_FREE)?,
+        swap_total_pages: pages(variable::SWAP_TOTAL)?,
+        cma_pages: pages(variable::CMA)?,
+        hwpoisoned_pages: pages(variable::HWPOISONED)?,
         nodes_left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
         zones_left_out: 0,
     }))

@@ -96,8 +96,8 @@ fn one(record: &[u8], context: &Context) -> Result<Observation, DecodeError> {
         kind::CHOICE => choice(&fields, at),
         kind::KILL => Ok(Observation::Kill(Kill {
             at,
-            victim: candidate(&fields, core::mem::offset_of!(wire::Kill, victim))?,
-            message: message(&fields, core::mem::offset_of!(wire::Kill, message))?,
+            victim: candidate(&fields, core::mem::offset_of!(wire::Subject, task))?,
+            message: message(&fields, core::mem::offset_of!(wire::Subject, message))?,
         })),
         kind::SIGNAL => Ok(Observation::Signal(Signal {
             at,
@@ -132,13 +132,13 @@ fn stamp(header: &wire::Header) -> Stamp {
 
 fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
     use core::mem::offset_of;
-    let memcg = fields.u64(offset_of!(wire::Opened, memcg))?;
-    let gfp_known = fields.u32(offset_of!(wire::Opened, gfp_mask_known))? == 1;
+    let memcg = fields.u64(offset_of!(wire::Subject, memcg))?;
+    let gfp_known = fields.u32(offset_of!(wire::Subject, gfp_mask_known))? == 1;
     Ok(Observation::Opened(Opened {
         at,
-        trigger: trigger(fields, offset_of!(wire::Opened, trigger))?,
-        gfp_mask: if gfp_known { Some(fields.u32(offset_of!(wire::Opened, gfp_mask))?) } else { None },
-        order: known_i32(fields.i32(offset_of!(wire::Opened, order))?),
+        trigger: trigger(fields, offset_of!(wire::Subject, task))?,
+        gfp_mask: if gfp_known { Some(fields.u32(offset_of!(wire::Subject, gfp_mask))?) } else { None },
+        order: known_i32(fields.i32(offset_of!(wire::Subject, order))?),
         memcg: if memcg == 0 { None } else { Some(cgroup_id(memcg)) },
     }))
 }
@@ -213,14 +213,14 @@ fn candidates(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError
 
 fn choice(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
     use core::mem::offset_of;
-    let points = fields.i64(offset_of!(wire::Choice, chosen_points))?;
+    let points = fields.i64(offset_of!(wire::Subject, chosen_points))?;
     Ok(Observation::Choice(Choice {
         at,
-        chosen: candidate(fields, offset_of!(wire::Choice, chosen))?,
+        chosen: candidate(fields, offset_of!(wire::Subject, task))?,
         chosen_points: if points == i64::MIN { None } else { Some(points) },
-        totalpages: known_u64(fields.u64(offset_of!(wire::Choice, totalpages))?),
-        constraint: constraint(fields.u32(offset_of!(wire::Choice, constraint))?),
-        message: message(fields, offset_of!(wire::Choice, message))?,
+        totalpages: known_u64(fields.u64(offset_of!(wire::Subject, totalpages))?),
+        constraint: constraint(fields.u32(offset_of!(wire::Subject, constraint))?),
+        message: message(fields, offset_of!(wire::Subject, message))?,
     }))
 }
 

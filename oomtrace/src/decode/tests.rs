@@ -196,8 +196,8 @@ fn too_few_names_are_rejected() {
 
 #[test]
 fn zero_is_unknown_where_a_read_failed() {
-    let mut bytes = record(kind::KILL, size_of::<wire::Kill>());
-    let victim = offset_of!(wire::Kill, victim);
+    let mut bytes = record(kind::KILL, size_of::<wire::Subject>());
+    let victim = offset_of!(wire::Subject, task);
     put(&mut bytes, victim + offset_of!(wire::Task, rss_anon), &7u64.to_le_bytes());
     put(&mut bytes, victim + offset_of!(wire::Task, flags), &flag::READ_FAILED.to_le_bytes());
     let Ok(Observation::Kill(kill)) = decode(&bytes, NO_LIMIT) else { panic!("not a kill") };

@@ -3,8 +3,8 @@
 use core::mem::offset_of;
 
 use oomtrace_common::{
-    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
-    evidence::{self as wire, STACK_DEPTH},
+    UNKNOWN_U32,
+    evidence::{self as wire, STACK_DEPTH, variable},
     record::kind,
 };
 use proptest::prelude::*;
@@ -111,11 +111,10 @@ fn what_is_not_known_of_the_situation_is_none() {
         let [Observation::Situation(found)] = found.as_slice() else { panic!("{found:?}") };
         found.clone()
     };
-    for offset in [offset_of!(wire::Situation, tainted), offset_of!(wire::Situation, cma)] {
-        put(&mut bytes, offset, &UNKNOWN_U64.to_le_bytes());
-    }
-    put(&mut bytes, offset_of!(wire::Situation, swappiness), &UNKNOWN_I32.to_le_bytes());
-    put(&mut bytes, offset_of!(wire::Situation, swap_free), &(-5i64).to_le_bytes());
+    let absent = 1u32 << variable::TAINTED | 1 << variable::CMA | 1 << variable::SWAPPINESS;
+    put(&mut bytes, offset_of!(wire::Situation, absent), &absent.to_le_bytes());
+    let swap_free = offset_of!(wire::Situation, variables) + variable::SWAP_FREE * 8;
+    put(&mut bytes, swap_free, &(-5i64).to_le_bytes());
     put(&mut bytes, offset_of!(wire::Situation, nodemask_set), &UNKNOWN_U32.to_le_bytes());
     put(&mut bytes, offset_of!(wire::Situation, mems_allowed), &0b101u64.to_le_bytes());
     put(&mut bytes, offset_of!(wire::Situation, online) + 8, &0b11u64.to_le_bytes());

@@ -2,10 +2,14 @@
 
 use std::os::fd::RawFd;
 
+use oomtrace_common::step;
+
 use super::{
     LiveError,
     bpf::Programs,
-    hooks::{BEHIND, EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, SCORER, TRACEPOINTS},
+    hooks::{
+        BEHIND, EVIDENCE, EvidenceHook, FUNCTIONS, FunctionHook, REAPS, REPORT, SCORER, STEPS, TRACEPOINTS,
+    },
     layout::Functions,
     load::Flavour,
     support,
@@ -48,12 +52,20 @@ pub fn all(
             attaching.note(&target, "tracepoint", result.err());
         }
     }
+    if support::has_kprobes() {
+        attaching.steps()?;
+    }
     for hook in &EVIDENCE {
         if without.iter().any(|name| name == hook.function || name == hook.evidence) {
             attaching.note(hook.function, "none", Some(format!("{}: left out as asked", hook.evidence)));
         } else {
             attaching.evidence(hook);
         }
+    }
+    if without.iter().any(|name| name == REPORT || name == "situation") {
+        attaching.note(REPORT, "none", Some("situation: left out as asked".into()));
+    } else {
+        attaching.report();
     }
     attaching.note_hidden_addresses();
     for hook in &FUNCTIONS {
@@ -80,24 +92,43 @@ impl Attaching<'_> {
         self.attached.hooks.push(Hook { target: target.to_owned(), kind: kind.to_owned(), missing });
     }
 
-    /// Evidence, by a kprobe if that can be had, else by fentry.
+    /// The steps that nothing works without.
+    fn steps(&mut self) -> Result<(), LiveError> {
+        for step in STEPS {
+            self.step(step).map_err(|reason| LiveError::Load { reason })?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: u32) -> Result<(), String> {
+        let program = step::PROGRAMS.get(step as usize).ok_or("there is no such step")?;
+        let fd =
+            self.programs.step(program, "STEPS", step).map_err(|reason| format!("{program}: {reason}"))?;
+        self.counts(fd);
+        Ok(())
+    }
+
+    /// Evidence: as steps where there are kprobes, else by fentry.
     fn evidence(&mut self, hook: &EvidenceHook) {
-        let mut by_kprobe = || {
-            if support::has_kprobes() {
-                self.behind(hook.evidence, hook.function)
-            } else {
-                Err(NO_KPROBES.to_owned())
-            }
+        let result = if support::has_kprobes() {
+            hook.steps.iter().try_for_each(|&step| self.step(step))
+        } else {
+            self.trace(hook.evidence, "fentry", hook.function)
         };
-        let Err(reason) = by_kprobe() else { return };
-        if let Err(more) = self.evidence_by_fentry(hook) {
-            let missing = format!("{}: kprobe: {reason}; fentry: {more}", hook.evidence);
-            self.note(hook.function, "none", Some(missing));
+        if let Err(reason) = result {
+            self.note(hook.function, "none", Some(format!("{}: {reason}", hook.evidence)));
+        } else if support::has_kprobes() {
+            self.note(hook.function, "kprobe", None);
         }
     }
 
-    fn evidence_by_fentry(&mut self, hook: &EvidenceHook) -> Result<(), String> {
-        self.trace(hook.evidence, "fentry", hook.function)
+    /// The kernel's report, which comes without a choice where nobody can be killed.
+    fn report(&mut self) {
+        let result =
+            if support::has_kprobes() { self.behind(REPORT, REPORT) } else { Err(NO_KPROBES.into()) };
+        if let Err(reason) = result {
+            self.note(REPORT, "none", Some(format!("situation: {reason}")));
+        }
     }
 
     /// Says what is not known where the kernel hides where it lies.
@@ -241,7 +272,14 @@ impl Attaching<'_> {
         // The scorer also runs for readers of `/proc/PID/oom_score`, what the reaper calls for exiting processes, and a skipped
         // run there is nobody's loss.
         let counts = name != SCORER && name != REAPS;
-        if counts && !self.attached.program_fds.contains(&program) {
+        if counts {
+            self.counts(program);
+        }
+    }
+
+    /// A skipped run of this program is a loss.
+    fn counts(&mut self, program: RawFd) {
+        if !self.attached.program_fds.contains(&program) {
             self.attached.program_fds.push(program);
         }
     }

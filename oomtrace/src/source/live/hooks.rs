@@ -1,5 +1,7 @@
 //! The table of hooks: what is attached where, and what is missing without it.
 
+use oomtrace_common::step;
+
 /// A kernel function and the programs for it, by how they attach. The names of programs are
 /// `<function>_<how>`.
 pub struct FunctionHook {
@@ -94,21 +96,32 @@ pub const TRACEPOINTS: [TracepointHook; 7] = [
     TracepointHook { category: "sched", event: "sched_process_exit" },
 ];
 
-/// Evidence that is captured beside the decision; see `oomtrace-ebpf/src/evidence`. None is required.
+/// Evidence that is captured beside the decision; see `oomtrace-ebpf/src/evidence`. None is required. A step that the programs of
+/// kprobes jump to; where there are no kprobes, an fentry program at the entry of the function.
 pub struct EvidenceHook {
-    /// Its programs are `<evidence>_kprobe`, used in both flavours where there are kprobes, and `<evidence>_fentry`.
+    /// Its fentry program is `<evidence>_fentry`.
     pub evidence: &'static str,
+    /// Its steps, of [`oomtrace_common::step`].
+    pub steps: &'static [u32],
     /// The function at whose entry it is captured.
     pub function: &'static str,
 }
 
 /// In the order of attaching.
-pub const EVIDENCE: [EvidenceHook; 3] = [
-    EvidenceHook { evidence: "situation", function: "oom_kill_process" },
-    // Where nobody can be killed, the kernel reports without a choice.
-    EvidenceHook { evidence: "situation", function: "dump_header" },
-    EvidenceHook { evidence: "memcg_stat", function: "__oom_kill_process" },
+pub const EVIDENCE: [EvidenceHook; 2] = [
+    EvidenceHook {
+        evidence: "situation",
+        steps: &[step::SITUATION, step::NODE],
+        function: "oom_kill_process",
+    },
+    EvidenceHook { evidence: "memcg_stat", steps: &[step::MEMCG_STAT], function: "__oom_kill_process" },
 ];
+
+/// Where nobody can be killed, the kernel reports without a choice: the situation is captured here too, where there are kprobes.
+pub const REPORT: &str = "dump_header";
+
+/// Steps that nothing works without, where there are kprobes.
+pub const STEPS: [u32; 3] = [step::SUBJECT, step::NAMES, step::LEVEL];
 
 /// Functions that a hook may be attached to by fentry.
 #[must_use]

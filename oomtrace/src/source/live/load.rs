@@ -232,6 +232,11 @@ fn load(
         preset.entries.push(("AYA_LOGS", page_size));
     }
     let mut programs = Programs::new(OBJECT, preset).map_err(|reason| LiveError::Load { reason })?;
+    if options.probe_log.is_some() {
+        for program in ["log_kretprobe", "log_kprobe"] {
+            programs.probe(program, "out_of_memory", 0).map_err(|reason| LiveError::Load { reason })?;
+        }
+    }
     let attached = attach::all(&mut programs, flavour, functions, patched, &options.without, symbols)?;
     Ok((programs, attached))
 }

@@ -155,6 +155,19 @@ impl Programs {
         Ok(raw)
     }
 
+    /// Loads a program, and puts it where others jump to it: at `index` in the map `map`. Returns its descriptor.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn step(&mut self, program: &str, map: &str, index: u32) -> Result<RawFd, String> {
+        self.load_once(program)?;
+        let program = self.loaded.get(program).ok_or("it is not loaded")?.as_raw_fd();
+        let map = self.maps.get(map).ok_or_else(|| format!("the object has no map {map}"))?;
+        sys::write(map.as_fd(), index, &program.to_ne_bytes())
+            .map_err(|error| syscall("BPF_MAP_UPDATE_ELEM", &error))?;
+        Ok(program)
+    }
+
     /// Attaches a kprobe or kretprobe program to a function, `offset` bytes behind its entry. Returns the program's descriptor.
     ///
     /// # Errors
@@ -287,7 +300,7 @@ fn make(name: &str, map: &aya_obj::Map) -> io::Result<OwnedFd> {
     let fd = sys::create_map(name, shape)?;
     let section = map.section_kind();
     if matches!(section, EbpfSectionKind::Data | EbpfSectionKind::Rodata) && !map.data().is_empty() {
-        sys::write_first(fd.as_fd(), map.data())?;
+        sys::write(fd.as_fd(), 0, map.data())?;
     }
     if section == EbpfSectionKind::Rodata {
         sys::freeze(fd.as_fd())?;
