@@ -120,7 +120,8 @@ pub(crate) unsafe fn comm(out: *mut [u8; 16], task: u64) {
     // SAFETY: the caller vouches for `out`.
     unsafe {
         // Two stores: in a scan this is done for every task.
-        out.cast::<[u64; 2]>().write_volatile([0; 2]);
+        out.cast::<u64>().write_volatile(0);
+        out.cast::<u64>().add(1).write_volatile(0);
         copy_str(out, task + u64::from(off!(task_comm)));
     }
 }

@@ -53,7 +53,7 @@ pub fn all(
         }
     }
     if support::has_kprobes() {
-        attaching.steps()?;
+        attaching.load_early()?;
     }
     for hook in &EVIDENCE {
         if without.iter().any(|name| name == hook.function || name == hook.evidence) {
@@ -62,13 +62,12 @@ pub fn all(
             attaching.evidence(hook);
         }
     }
-    if without.iter().any(|name| name == REPORT || name == "situation") {
-        attaching.note(REPORT, "none", Some("situation: left out as asked".into()));
-    } else {
-        attaching.report();
-    }
     attaching.note_hidden_addresses();
     for hook in &FUNCTIONS {
+        // Before the choice, as the other evidence.
+        if hook.function == "oom_kill_process" {
+            attaching.report(without);
+        }
         if without.iter().any(|name| name == hook.function) {
             attaching.note(hook.function, "none", Some("left out as asked".into()));
             continue;
@@ -92,8 +91,12 @@ impl Attaching<'_> {
         self.attached.hooks.push(Hook { target: target.to_owned(), kind: kind.to_owned(), missing });
     }
 
-    /// The steps that nothing works without.
-    fn steps(&mut self) -> Result<(), LiveError> {
+    /// Loads what is attached late, and the steps that nothing works without. What is refused here is refused again, and told, when it
+    /// is attached.
+    fn load_early(&mut self) -> Result<(), LiveError> {
+        for name in FUNCTIONS.iter().filter(|hook| hook.seldom).map(|hook| hook.function).chain([REPORT]) {
+            let _refused = self.programs.prepare(&format!("{name}_kprobe"));
+        }
         for step in STEPS {
             self.step(step).map_err(|reason| LiveError::Load { reason })?;
         }
@@ -123,7 +126,10 @@ impl Attaching<'_> {
     }
 
     /// The kernel's report, which comes without a choice where nobody can be killed.
-    fn report(&mut self) {
+    fn report(&mut self, without: &[String]) {
+        if without.iter().any(|name| name == REPORT || name == "situation") {
+            return self.note(REPORT, "none", Some("situation: left out as asked".into()));
+        }
         let result =
             if support::has_kprobes() { self.behind(REPORT, REPORT) } else { Err(NO_KPROBES.into()) };
         if let Err(reason) = result {
@@ -181,7 +187,6 @@ impl Attaching<'_> {
     }
 
     fn by_fentry(&mut self, hook: &FunctionHook) -> Result<(), String> {
-        // The exit first: an entry without its exit would open what nothing closes.
         if hook.fexit {
             self.trace(hook.function, "fexit", hook.function)?;
         }
@@ -202,9 +207,7 @@ impl Attaching<'_> {
             self.kprobe(hook.function, "kretprobe", hook.function)?;
         }
         if hook.kprobe {
-            // At the place of the return probe, where there is one: the return address is still the caller's, and the place is
-            // patched already.
-            if hook.seldom && !hook.kretprobe {
+            if hook.seldom && !hook.at_return_probe {
                 self.behind(hook.function, hook.function)?;
             } else {
                 self.kprobe(hook.function, "kprobe", hook.function)?;

@@ -21,37 +21,26 @@ pub struct FunctionHook {
     /// fiftieth of a location of ftrace's to attach, and more to run, which does not matter there. Also, kprobes are not
     /// preempted: where the kernel can preempt an fentry program, a second task that runs the same one on that CPU is passed over.
     pub seldom: bool,
+    /// In the kprobe flavour at the very entry, where there is a return probe: it is attached later and runs earlier, so that the
+    /// return address is still the caller's, and the place is patched already.
+    pub at_return_probe: bool,
 }
 
-/// Hooks on functions, in the order of attaching: what opens an episode comes last, so that an episode is only begun
-/// once everything that fills it is there.
-pub const FUNCTIONS: [FunctionHook; 9] = [
+/// Hooks on functions, in the order of attaching. What opens an episode comes last, so that an episode is only begun once everything
+/// that fills it is there. All that is seldom comes at the end: 20 ms after the first kprobe the kernel begins to make jumps of them,
+/// and holds locks for a tenth of a second then, which loading a program and every way of attaching one need.
+pub const FUNCTIONS: [FunctionHook; 10] = [
+    // A return probe cannot see arguments: the kprobe flavour hooks the entry too.
+    FunctionHook { kprobe: true, ..at_return("oom_evaluate_task", true) },
+    at_return(SCORER, false),
+    at_return("out_of_memory", true),
     seldom("exit_oom_victim", false),
     seldom(REAPS, false),
     seldom("mark_oom_victim", false),
     seldom("__oom_kill_process", false),
     seldom("mem_cgroup_print_oom_group", false),
     seldom("oom_kill_process", true),
-    // A return probe cannot see arguments: the kprobe flavour hooks the entry too.
-    FunctionHook {
-        function: "oom_evaluate_task",
-        fentry: false,
-        fexit: true,
-        kprobe: true,
-        kretprobe: true,
-        required: true,
-        seldom: false,
-    },
-    FunctionHook {
-        function: SCORER,
-        fentry: false,
-        fexit: true,
-        kprobe: false,
-        kretprobe: true,
-        required: false,
-        seldom: false,
-    },
-    FunctionHook { fexit: true, kretprobe: true, ..seldom("out_of_memory", true) },
+    FunctionHook { at_return_probe: true, ..seldom("out_of_memory", true) },
 ];
 
 /// Where the first instruction behind the five bytes may be that ftrace patches; x86 compilers put them first, before anything
@@ -65,6 +54,19 @@ pub const REAPS: &str = "__oom_reap_task_mm";
 /// The scorer. Some builds call a split copy of it; see [`split_copy`].
 pub const SCORER: &str = "oom_badness";
 
+const fn at_return(function: &'static str, required: bool) -> FunctionHook {
+    FunctionHook {
+        function,
+        fentry: false,
+        fexit: true,
+        kprobe: false,
+        kretprobe: true,
+        required,
+        seldom: false,
+        at_return_probe: false,
+    }
+}
+
 const fn seldom(function: &'static str, required: bool) -> FunctionHook {
     FunctionHook {
         function,
@@ -74,6 +76,7 @@ const fn seldom(function: &'static str, required: bool) -> FunctionHook {
         kretprobe: false,
         required,
         seldom: true,
+        at_return_probe: false,
     }
 }
 

@@ -155,6 +155,14 @@ impl Programs {
         Ok(raw)
     }
 
+    /// Loads a program that is attached later.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn prepare(&mut self, program: &str) -> Result<(), String> {
+        self.load_once(program)
+    }
+
     /// Loads a program, and puts it where others jump to it: at `index` in the map `map`. Returns its descriptor.
     ///
     /// # Errors
