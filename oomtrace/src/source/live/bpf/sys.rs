@@ -90,14 +90,8 @@ struct Element {
     flags: u64,
 }
 
-<<<<<<< HEAD
-/// Writes element 0 of an array whose values are `value.len()` bytes long.
-pub(crate) fn write_first(map: BorrowedFd<'_>, value: &[u8]) -> io::Result<()> {
-    let key = 0u32;
-=======
 /// Writes an element of an array whose values are `value.len()` bytes long.
-pub(super) fn write(map: BorrowedFd<'_>, key: u32, value: &[u8]) -> io::Result<()> {
->>>>>>> 210139e (ebpf: what hooks of an episode share is verified once)
+pub(crate) fn write(map: BorrowedFd<'_>, key: u32, value: &[u8]) -> io::Result<()> {
     let mut attr =
         Element { map: fd(map), _padding: 0, key: address(&key), value: address(value.as_ptr()), flags: 0 };
     // SAFETY: the kernel reads a key of 4 bytes and a value of this length, and both outlive the call.

@@ -57,7 +57,7 @@ impl Lookup {
         };
         let map = array("SYMBOL", VALUE_LEN, 0)?;
         let format = array("FORMAT", FORMAT.len(), RDONLY_PROG)?;
-        sys::write_first(format.as_fd(), &FORMAT).ok()?;
+        sys::write(format.as_fd(), 0, &FORMAT).ok()?;
         sys::freeze(format.as_fd()).ok()?;
         let mut address = Code::default();
         address.value_of(1, &map, TEXT).number(2, NAME_LEN).number(3, 0).value_of(4, &map, ADDRESS);
@@ -95,7 +95,7 @@ impl Lookup {
 
     /// Hands a value to a program and takes it back; what the helper returned is the result.
     fn run(&self, program: BorrowedFd<'_>, value: &mut [u8; VALUE_LEN]) -> io::Result<i64> {
-        sys::write_first(self.map.as_fd(), value)?;
+        sys::write(self.map.as_fd(), 0, value)?;
         sys::run(program)?;
         sys::read_first(self.map.as_fd(), value)?;
         let code = long(value, CODE);
