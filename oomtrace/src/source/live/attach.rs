@@ -43,6 +43,7 @@ pub fn all(
 ) -> Result<Attached, LiveError> {
     let attached = Attached { hooks: Vec::new(), program_fds: Vec::new() };
     let mut attaching = Attaching { programs, functions, patched, symbols, attached };
+    let ahead = !without.iter().any(|name| name == SCORER) && attaching.ahead(flavour);
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
         if without.contains(&target) {
@@ -63,6 +64,7 @@ pub fn all(
         }
     }
     attaching.note_hidden_addresses();
+    let mut late = None;
     for hook in &FUNCTIONS {
         // Before the choice, as the other evidence.
         if hook.function == "oom_kill_process" {
@@ -72,7 +74,15 @@ pub fn all(
             attaching.note(hook.function, "none", Some("left out as asked".into()));
             continue;
         }
+        if hook.function == SCORER && ahead {
+            attaching.split_copies_of_the_scorer();
+            late = Some(hook);
+            continue;
+        }
         attaching.function(hook, flavour)?;
+    }
+    if let Some(hook) = late {
+        attaching.settle(hook);
     }
     Ok(attaching.attached)
 }
@@ -182,6 +192,25 @@ impl Attaching<'_> {
             Err(more) => {
                 self.note(hook.function, "none", Some(format!("{reason}{more}")));
                 Ok(())
+            }
+        }
+    }
+
+    /// Begins to hook the scorer by fexit, before anything else is done. False where it has to be hooked later.
+    fn ahead(&mut self, flavour: Flavour) -> bool {
+        let id =
+            self.functions.filter(|_| flavour != Flavour::Kprobe).and_then(|functions| functions.id(SCORER));
+        id.is_some_and(|id| self.programs.trace_ahead(&format!("{SCORER}_fexit"), id).is_ok())
+    }
+
+    /// The end of [`Self::ahead`].
+    fn settle(&mut self, hook: &FunctionHook) {
+        match self.programs.settle() {
+            Ok(fd) => self.attached(hook.function, "fexit", hook.function, fd),
+            Err(reason) => {
+                if let Err(more) = self.by_kprobe(hook) {
+                    self.note(hook.function, "none", Some(format!("fentry: {reason}; kprobe: {more}")));
+                }
             }
         }
     }

@@ -52,10 +52,15 @@ pub struct Programs {
     bound: Vec<(String, OwnedFd)>,
     /// Links, and perf events of kernels without links for them.
     links: Vec<OwnedFd>,
+    /// What is being attached on a thread of its own.
+    ahead: Option<Ahead>,
     /// The kernel has no links for perf events (before 5.15).
     without_perf_links: bool,
     kprobe_pmu: Option<KprobePmu>,
 }
+
+/// A program's name, its link and itself.
+type Ahead = std::thread::JoinHandle<(String, io::Result<OwnedFd>, OwnedFd)>;
 
 #[derive(Clone, Copy)]
 struct KprobePmu {
@@ -110,6 +115,7 @@ impl Programs {
             loaded: HashMap::new(),
             bound: Vec::new(),
             links: Vec::new(),
+            ahead: None,
             without_perf_links: false,
             kprobe_pmu: None,
         }
@@ -152,6 +158,34 @@ impl Programs {
         self.links.push(link);
         let raw = fd.as_raw_fd();
         self.bound.push((program.to_owned(), fd));
+        Ok(raw)
+    }
+
+    /// Begins to do what [`Self::trace`] does, on a thread of its own; [`Self::settle`] waits for it. The first function that is hooked
+    /// in this way makes kernels up to 6.x wait until all tasks have been seen outside of the old table, for a tenth of a second, and
+    /// there is other work to do meanwhile.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn trace_ahead(&mut self, program: &str, function: u32) -> Result<(), String> {
+        let fd = self.load(program, function)?;
+        let name = program.to_owned();
+        let attach = move || (name, sys::attach_tracing(fd.as_fd()), fd);
+        let thread = std::thread::Builder::new().spawn(attach).map_err(|error| error.to_string())?;
+        self.ahead = Some(thread);
+        Ok(())
+    }
+
+    /// Waits for what [`Self::trace_ahead`] began, and returns what [`Self::trace`] would have.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn settle(&mut self) -> Result<RawFd, String> {
+        let thread = self.ahead.take().ok_or("it was not begun")?;
+        let (name, link, fd) = thread.join().map_err(|_| "its thread ended early".to_owned())?;
+        self.links.push(link.map_err(|error| syscall("BPF_RAW_TRACEPOINT_OPEN", &error))?);
+        let raw = fd.as_raw_fd();
+        self.bound.push((name, fd));
         Ok(raw)
     }
 
