@@ -47,9 +47,13 @@ pub(crate) fn finished(ctx: &TracePointContext, offset: u32) {
             (*record).header = header::<Reaped>(kind::REAPED, 0);
             (*record).tid = tid;
             // The beginning may not have been seen: then what lies here is another victim's. Nothing can be read at 0.
-            let seen = (*reaping).reaper == current;
-            let mm = if seen { (*reaping).mm } else { 0 };
-            let known = if seen { (*reaping).known as u32 } else { 0 };
+            if (*reaping).reaper != current {
+                (&raw mut (*reaping).mm).write_volatile(0);
+                (&raw mut (*reaping).known).write_volatile(0);
+            }
+            // Read back from the map: to the verifier both ways are then one.
+            let mm = (&raw const (*reaping).mm).read_volatile();
+            let known = (&raw const (*reaping).known).read_volatile() as u32;
             (*record).before = (*reaping).before;
             let after = u32::from(memory(&raw mut (*record).after, mm));
             (*record).known = known | after * reaped::AFTER;
