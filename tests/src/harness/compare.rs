@@ -144,8 +144,9 @@ fn one(candidate: &Candidate, row: &Row, basis: &Basis, differences: &mut Vec<St
         }
     };
     let memory = candidate.memory;
-    // Where the parts are said to be exact, they have to be.
-    let tolerance = if candidate.memory_exact == Some(true) { 0 } else { basis.tolerance };
+    // `memory_exact` says that the parts add up to the points, which approximate ones do now and then: what one counter has too
+    // much, another has too little.
+    let tolerance = basis.tolerance;
     differ("thread", Some(candidate.task.tid.into()), row.tid.into(), 0);
     differ("uid", candidate.task.uid, row.uid.into(), 0);
     differ("oom_score_adj", candidate.task.oom_score_adj, row.oom_score_adj.into(), 0);
