@@ -31,6 +31,12 @@ pub struct Layout {
     pub task_tgid: u32,
     /// `task_struct.comm`
     pub task_comm: u32,
+    /// its second half
+    pub task_comm_rest: u32,
+    /// where `real_cred`, `comm` and `signal` of `task_struct` begin, and how many bytes they span; `ABSENT` without one of them
+    pub task_run: u32,
+    /// as above
+    pub task_run_len: u32,
     /// `task_struct.group_leader`
     pub task_group_leader: u32,
     /// `task_struct.mm`
@@ -61,6 +67,11 @@ pub struct Layout {
     pub signal_oom_mm: u32,
     /// `signal_struct.oom_flag_origin`; a bit field in some kernels, then `ABSENT`
     pub signal_oom_flag_origin: u32,
+    /// where `oom_score_adj`, `oom_flag_origin` and `oom_mm` of `signal_struct` begin, and how many bytes they span; `ABSENT`
+    /// without one of them
+    pub signal_run: u32,
+    /// as above
+    pub signal_run_len: u32,
     /// From here to `mm_total_vm` in the order of [`crate::record::Memory`].
     /// `mm_struct`: the 8 bytes that hold `rss_stat[MM_FILEPAGES]`, in an atomic or a per-CPU counter's shared part
     pub mm_rss_file: u32,
@@ -74,6 +85,8 @@ pub struct Layout {
     pub mm_pgtables_bytes: u32,
     /// `mm_struct.total_vm`
     pub mm_total_vm: u32,
+    /// the four counters of `rss_stat`, where they lie side by side in the order above; otherwise `ABSENT`
+    pub mm_rss_run: u32,
     /// `mm_struct.flags`
     pub mm_flags: u32,
     /// `css_set.subsys[memory_cgrp_id]`
@@ -153,6 +166,9 @@ impl Layout {
         task_pid: ABSENT,
         task_tgid: ABSENT,
         task_comm: ABSENT,
+        task_comm_rest: ABSENT,
+        task_run: ABSENT,
+        task_run_len: ABSENT,
         task_group_leader: ABSENT,
         task_mm: ABSENT,
         task_signal: ABSENT,
@@ -168,12 +184,15 @@ impl Layout {
         signal_oom_score_adj: ABSENT,
         signal_oom_mm: ABSENT,
         signal_oom_flag_origin: ABSENT,
+        signal_run: ABSENT,
+        signal_run_len: ABSENT,
         mm_rss_file: ABSENT,
         mm_rss_anon: ABSENT,
         mm_swapents: ABSENT,
         mm_rss_shmem: ABSENT,
         mm_pgtables_bytes: ABSENT,
         mm_total_vm: ABSENT,
+        mm_rss_run: ABSENT,
         mm_flags: ABSENT,
         css_set_memory: ABSENT,
         css_cgroup: ABSENT,
@@ -209,6 +228,54 @@ impl Layout {
     };
 }
 
+/// Members that the fentry programs of the scan read by instructions whose offset is a marker: the loader replaces it by the
+/// member's offset. A load of that shape is one that the verifier checks against the kernel's types, and the JIT makes a plain
+/// load of it.
+pub mod marker {
+    use super::{ABSENT, Layout};
+
+    /// Markers are from here on. No structure that the programs address otherwise is that large.
+    pub const FIRST: i16 = 0x7000;
+
+    macro_rules! markers {
+        ($($name:ident = $number:literal $member:ident;)*) => {
+            $(#[doc = concat!("[`Layout::", stringify!($member), "`]")]
+            pub const $name: i16 = FIRST + $number;)*
+
+            /// The offset that takes a marker's place; `None` if it is no marker, or this kernel has no such member within
+            /// an instruction's reach.
+            #[must_use]
+            pub fn offset(marker: i16, layout: &Layout) -> Option<i16> {
+                let offset = match marker {
+                    $($name => layout.$member,)*
+                    _ => ABSENT,
+                };
+                i16::try_from(offset).ok().filter(|&offset| offset < FIRST)
+            }
+        };
+    }
+    markers! {
+        TASK_FLAGS = 0 task_flags;
+        TASK_SIGNAL = 1 task_signal;
+        TASK_MM = 2 task_mm;
+        TASK_TGID = 3 task_tgid;
+        TASK_REAL_CRED = 4 task_real_cred;
+        TASK_CGROUPS = 5 task_cgroups;
+        TASK_COMM = 6 task_comm;
+        TASK_COMM_REST = 7 task_comm_rest;
+        CRED_UID = 8 cred_uid;
+        SIGNAL_OOM_SCORE_ADJ = 9 signal_oom_score_adj;
+        SIGNAL_OOM_MM = 10 signal_oom_mm;
+        SIGNAL_OOM_FLAG_ORIGIN = 11 signal_oom_flag_origin;
+        MM_RSS_FILE = 13 mm_rss_file;
+        MM_RSS_ANON = 14 mm_rss_anon;
+        MM_SWAPENTS = 15 mm_swapents;
+        MM_RSS_SHMEM = 16 mm_rss_shmem;
+        MM_PGTABLES_BYTES = 17 mm_pgtables_bytes;
+        MM_TOTAL_VM = 18 mm_total_vm;
+    }
+}
+
 /// Sizes that the programs need to know.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +284,8 @@ pub struct Sizes {
     pub headroom: u64,
     /// Size of the ring, bytes.
     pub ring: u64,
+    /// Entries of the candidate log: a power of two. The map has one more, for a candidate that it has no room for.
+    pub log: u64,
 }
 
 #[cfg(feature = "user")]

@@ -11,8 +11,10 @@ pub const CGROUP_NAME_LEN: usize = 256;
 pub const CGROUP_NAMES_LEN: usize = 8192;
 /// Bytes kept of the kernel's message in `oom_kill_process`.
 pub const MESSAGE_LEN: usize = 64;
-/// Candidates in one batch. Aborted scans shorter than this cost nothing on the ring.
+/// Candidates in one batch.
 pub const BATCH: usize = 512;
+/// Candidates that are kept of those that the log has no room for: the ones with the most points.
+pub const TOP: usize = 64;
 /// Levels of the limiter chain that are captured.
 pub const MAX_LEVELS: u32 = 24;
 
@@ -24,7 +26,7 @@ pub mod kind {
     pub const CGROUP: u16 = 2;
     /// [`super::MemcgLevel`]
     pub const MEMCG_LEVEL: u16 = 3;
-    /// [`super::BatchHeader`], followed by candidates
+    /// [`super::BatchHeader`], followed by candidates: put together by the consumer from what [`super::Logged`] points at
     pub const CANDIDATES: u16 = 4;
     /// [`super::Subject`]
     pub const CHOICE: u16 = 5;
@@ -50,6 +52,10 @@ pub mod kind {
     pub const NODE: u16 = 15;
     /// [`crate::evidence::MemcgStat`], followed by its counters
     pub const MEMCG_STAT: u16 = 16;
+    /// [`super::Logged`]
+    pub const LOGGED: u16 = 17;
+    /// [`super::Top`]
+    pub const TOP: u16 = 18;
     /// [`super::Reaped`]
     pub const REAPED: u16 = 20;
     /// [`super::OomGroup`]
@@ -78,8 +84,6 @@ pub struct Header {
 pub mod flag {
     /// `PF_KTHREAD`
     pub const KTHREAD: u16 = 1 << 0;
-    /// became `oom_control.chosen` without being scored
-    pub const CHOSEN: u16 = 1 << 1;
     /// `signal->oom_mm` was set
     pub const VICTIM: u16 = 1 << 2;
     /// `MMF_OOM_SKIP` was set on its mm
@@ -90,8 +94,6 @@ pub mod flag {
     pub const ORIGIN: u16 = 1 << 5;
     /// `PF_EXITING`
     pub const EXITING: u16 = 1 << 6;
-    /// `oom_evaluate_task` returned 1
-    pub const ABORTED_SCAN: u16 = 1 << 7;
     /// a read of kernel memory failed: what was read is zero where it is not known
     pub const READ_FAILED: u16 = 1 << 8;
     /// no thread of the process has an mm
@@ -228,6 +230,36 @@ pub struct BatchHeader {
     pub first: u32,
     /// How many follow.
     pub count: u32,
+}
+
+/// The scan is over: these entries of the candidate log are its first ones, in its order. 24 + 16 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Kind [`kind::LOGGED`].
+    pub header: Header,
+    /// Number of the first entry since the programs were loaded; its place is that modulo the log's size.
+    pub position: u64,
+    /// How many there are.
+    pub count: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// The candidates with the most points of those that the log had no room for. 24 + 8 + 256 + 6144 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// Kind [`kind::TOP`].
+    pub header: Header,
+    /// How many there are.
+    pub count: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Their positions in the scan, from 0, in no order.
+    pub positions: [u32; TOP],
+    /// The candidates.
+    pub tasks: [Task; TOP],
 }
 
 /// SIGKILL sent from inside an episode. 24 + 24 bytes.
@@ -370,7 +402,7 @@ pub struct Closed {
     pub header: Header,
     /// `oom_control.totalpages`; 0 when the scan never began (the kernel sets at least 1), or [`crate::UNKNOWN_U64`].
     pub totalpages: u64,
-    /// Boot time of the first return of `oom_evaluate_task()`, 0 if there was none.
+    /// Boot time of the first entry of `oom_evaluate_task()`, 0 if there was none.
     pub first_evaluated_ns: u64,
     /// Boot time of the end of the scan, which is when `oom_kill_process()` is entered; 0 if that did not happen.
     pub last_evaluated_ns: u64,
@@ -386,7 +418,7 @@ pub struct Closed {
     pub scored: u32,
     /// For an aborted scan: tgid of the victim that it waits for; otherwise 0.
     pub blocker: i32,
-    /// Candidates that the ring had no room for.
+    /// Candidates that there was no room for.
     pub lost_candidates: u32,
     /// Other records of this episode that the ring had no room for.
     pub lost_records: u32,
@@ -427,6 +459,8 @@ const _: () = {
     assert!(CGROUP_NAMES_LEN.is_power_of_two() && CGROUP_NAMES_LEN > MAX_LEVELS as usize * CGROUP_NAME_LEN);
     assert!(size_of::<MemcgLevel>() == 24 + 112);
     assert!(size_of::<BatchHeader>() == 32);
+    assert!(size_of::<Logged>() == 24 + 16);
+    assert!(size_of::<Top>() == 24 + 8 + TOP * 4 + TOP * 96);
     assert!(size_of::<Signal>() == 24 + 24);
     assert!(size_of::<TaskEvent>() == 24 + 24);
     assert!(size_of::<Reaper>() == 24 + 8);
@@ -436,5 +470,7 @@ const _: () = {
     assert!(size_of::<AdjUpdated>() == 24 + 48);
     assert!(size_of::<Closed>() == 24 + 24 + 48);
     assert!(core::mem::offset_of!(Task, comm) == 80);
+    // In the order of the kernel's counters.
+    assert!(core::mem::offset_of!(Task, rss_file) == 8 && core::mem::offset_of!(Task, rss_shmem) == 32);
     assert!(core::mem::offset_of!(Closed, constraint) == 48);
 };

@@ -35,7 +35,7 @@ pub(crate) fn header<T>(kind: u16, episode: u64) -> Header {
 /// Reserves a record, has the block write all of it through the name given, and submits it. False: the ring had no room.
 ///
 /// The block must write every byte: the memory holds what earlier records left there. A macro, not a function with a
-/// closure: closures become functions of their own, which older verifiers cope badly with (see `scan::flush`).
+/// closure: closures become functions of their own, which older verifiers cope badly with: they take every number for one that matters.
 macro_rules! emit {
     ($record:ident: $type:ty, $flags:expr, $fill:block) => {
         match $crate::maps::RING.reserve::<$type>(0) {

@@ -28,52 +28,30 @@ pub(crate) struct State {
     pub(crate) episode: u64,
     /// Its `oom_control`, on the caller's stack: valid until the caller of `out_of_memory()` goes on.
     pub(crate) oc: u64,
-    /// The task under evaluation, for return probes that do not see arguments.
-    pub(crate) task: u64,
-    /// What the scorer returned, if `points_valid`, and for which task, 0 where that is not known.
-    pub(crate) points: i64,
-    pub(crate) scored_task: u64,
     /// Result of the last search for a thread with an mm: the thread, and the mm, 0 if there is none.
     pub(crate) thread: u64,
     pub(crate) mm: u64,
-    /// The css last asked for, and its cgroup's id.
-    pub(crate) last_css: u64,
-    pub(crate) last_css_id: u64,
-    /// Boot time of the first evaluation and of the choice.
-    pub(crate) first_evaluated_ns: u64,
-    pub(crate) last_evaluated_ns: u64,
-    /// The scorer reported on the task under evaluation.
-    pub(crate) points_valid: u32,
-    pub(crate) evaluated: u32,
-    pub(crate) scored: u32,
-    /// Candidates waiting in the batch, and the position of its first.
-    pub(crate) batch_count: u32,
-    pub(crate) batch_first: u32,
-    pub(crate) lost_candidates: u32,
     pub(crate) lost_records: u32,
     pub(crate) failed_reads: u32,
     pub(crate) lost_victims: u32,
     pub(crate) unclosed: u32,
-    /// tgid of the victim that aborted the scan.
-    pub(crate) blocker: i32,
     /// Thread id of the one that `__oom_kill_process()` last sent its signal to.
     pub(crate) killed_tid: i32,
     /// What of the evidence has been sent, as bits.
     pub(crate) evidence: u32,
-    /// What [`crate::subject`] tells next: a kind of record, a task, the address of the kernel's message, the step after it.
+    /// What [`crate::subject`] tells next: a kind of record, the step after it, a task, the address of the kernel's message.
     pub(crate) kind: u32,
+    pub(crate) then: u32,
     pub(crate) subject: u64,
     pub(crate) message: u64,
-    pub(crate) then: u32,
     /// The next level of the limiter chain, and its css.
-    pub(crate) level: u32,
     pub(crate) css: u64,
+    pub(crate) level: u32,
+    /// The next node.
+    pub(crate) node: u32,
     /// Cgroups whose names are to be sent.
     pub(crate) kn: u64,
     pub(crate) kn_next: u64,
-    /// The next node.
-    pub(crate) node: u32,
-    pub(crate) reserved: u32,
 }
 
 /// The state, if this thread is inside `out_of_memory()`.
@@ -97,13 +75,13 @@ pub(crate) fn open(oc: u64) -> Option<*mut State> {
         // An owner is left over when the return probe of an earlier episode was skipped.
         let unclosed = u32::from((*state).owner != 0);
         if unclosed != 0 {
-            count_lost(state);
+            count_lost(state, scan::lost());
         }
         (*state).owner = bpf_get_current_pid_tgid();
+        scan::begin(oc, (*state).owner);
         (*state).episode += 1;
         zero((&raw mut (*state).oc).cast::<[u8; size_of::<State>() - offset_of!(State, oc)]>());
         (*state).oc = oc;
-        (*state).last_css_id = UNKNOWN_U64;
         (*state).unclosed = unclosed;
         (*state).css = memcg::css(pointer(oc, off!(oc_memcg)));
     }
@@ -123,27 +101,29 @@ pub(crate) fn close(returned: u64) {
         u64::MAX => chosen::ABORTED,
         _ => chosen::TASK,
     };
-    if how == chosen::ABORTED {
-        scan::drop_pending(state);
-    } else {
-        scan::flush(state);
+    // An aborted scan chose nobody, and its candidates are forgotten.
+    if how != chosen::ABORTED {
+        scan::over(state);
         evidence::send_stack(state);
     }
+    // SAFETY: this thread owns the state, and with it the scan.
+    let lost_candidates = unsafe { if how == chosen::ABORTED { 0 } else { scan::lost() } };
+    let scan = scan::running();
     let sent = emit!(record: Closed, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
         unsafe {
             (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);
             (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
-            (*record).first_evaluated_ns = (*state).first_evaluated_ns;
+            (*record).first_evaluated_ns = (*scan).first_evaluated_ns;
             // Where nobody was chosen, it is the kernel's report that was noted.
-            (*record).last_evaluated_ns = if how == chosen::TASK { (*state).last_evaluated_ns } else { 0 };
+            (*record).last_evaluated_ns = if how == chosen::TASK { (*scan).last_evaluated_ns } else { 0 };
             (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
             (*record).chosen = how;
             (*record).returned = u32::from(returned & 0xff != 0);
-            (*record).evaluated = (*state).evaluated;
-            (*record).scored = (*state).scored;
-            (*record).blocker = (*state).blocker;
-            (*record).lost_candidates = (*state).lost_candidates;
+            (*record).evaluated = scan::evaluated() as u32;
+            (*record).scored = (*scan).scored as u32;
+            (*record).blocker = if how == chosen::ABORTED { scan::last_tgid() } else { 0 };
+            (*record).lost_candidates = lost_candidates;
             (*record).lost_records = (*state).lost_records;
             (*record).failed_reads = (*state).failed_reads;
             (*record).lost_victims = (*state).lost_victims;
@@ -156,9 +136,10 @@ pub(crate) fn close(returned: u64) {
         if !sent {
             count_loss(loss::CLOSING, 1);
             count_loss(loss::UNCLOSED, u64::from((*state).unclosed));
-            count_lost(state);
+            count_lost(state, lost_candidates);
         }
         (*state).owner = 0;
+        scan::end();
     }
 }
 
@@ -167,11 +148,11 @@ pub(crate) fn close(returned: u64) {
 /// # Safety
 /// `state` must be the episode's.
 #[inline(always)]
-unsafe fn count_lost(state: *mut State) {
+unsafe fn count_lost(state: *mut State, candidates: u32) {
     // SAFETY: the caller vouches for `state`.
     unsafe {
         count_loss(loss::RECORDS, u64::from((*state).lost_records));
-        count_loss(loss::CANDIDATES, u64::from((*state).lost_candidates));
+        count_loss(loss::CANDIDATES, u64::from(candidates));
         count_loss(loss::READS, u64::from((*state).failed_reads));
         count_loss(loss::VICTIMS, u64::from((*state).lost_victims));
     }

@@ -1,7 +1,7 @@
 //! oomtrace's eBPF program: follows one pass through `out_of_memory()` at a time and reports it over a ring.
 //!
 //! The same functions serve both attach flavours: each file below `probes/` has a hook's fentry/fexit programs and its
-//! kprobe/kretprobe programs, which only fetch arguments; what is done with them is in [`episode`], [`scan`] and
+//! kprobe/kretprobe programs, which only fetch arguments; what is done with them is in [`episode`], [`candidate`] and
 //! [`kill`]. Policy (what to call an outcome, what to fold) belongs to user space.
 //!
 //! State is keyed by thread: `oom_lock` admits one episode at a time, and [`episode::State::owner`] names its thread.
@@ -9,8 +9,10 @@
 //! nothing.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod adjust;
+mod candidate;
 mod emit;
 mod episode;
 mod evidence;
@@ -26,6 +28,7 @@ mod scan;
 mod steps;
 mod subject;
 mod task;
+mod top;
 
 /// Needed by `no_std`; the verifier would refuse a program that could reach it.
 #[cfg(not(test))]

@@ -4,9 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, LruHashMap, PerCpuArray, RingBuf},
 };
-use oomtrace_common::record::{
-    BATCH, BatchHeader, CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Memory, Task, loss,
-};
+use oomtrace_common::record::{CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Memory, Task, loss};
 
 use crate::episode::State;
 
@@ -18,19 +16,17 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 #[map]
 pub(crate) static STATE: Array<State> = Array::with_max_entries(1, 0);
 
-/// Candidates of the running episode wait here until the batch is full or the choice is made, and are dropped when the
-/// scan is aborted: an aborted scan then costs no room on the ring, and a scored task costs no call into the ring.
-#[repr(C)]
-pub(crate) struct Batch {
-    /// Header of the record.
-    pub(crate) header: BatchHeader,
-    /// The candidates.
-    pub(crate) tasks: [Task; BATCH],
-}
+/// `BPF_F_MMAPABLE`
+const MMAPABLE: u32 = 1 << 10;
 
-/// The batch. Only the owner of the episode touches it.
+/// The candidate log, mapped by user space: a ring of entries, and one more for a candidate that has no place in it. The loader
+/// sets its size. Only the owner of the episode writes.
 #[map]
-pub(crate) static PENDING: Array<Batch> = Array::with_max_entries(1, 0);
+pub(crate) static LOG: Array<Task> = Array::with_max_entries(1, MMAPABLE);
+
+/// How many entries of the log user space has read since the programs were loaded; user space writes it.
+#[map]
+pub(crate) static LOG_READ: Array<u64> = Array::with_max_entries(1, 0);
 
 /// A record of names in the making.
 #[repr(C)]

@@ -24,24 +24,12 @@ pub(crate) fn css_of_task(task: u64) -> u64 {
     pointer(pointer(task, off!(task_cgroups)), off!(css_set_memory))
 }
 
-/// The kernfs id of a task's memory cgroup, whose name has been sent when this returns.
+/// The kernfs id of a css's cgroup, whose name has been sent when this returns.
 #[inline(always)]
-pub(crate) fn of_task(task: u64, state: *mut State) -> u64 {
-    let css = css_of_task(task);
-    // SAFETY: `state` points to the episode's state, a map element of which the verifier knows the size.
-    unsafe {
-        // The memcg scan goes cgroup by cgroup, so that the last one asked for is the likely answer. The cache lives as
-        // long as the episode; its css cannot go away while a task of the scan is in it.
-        if (*state).last_css == css {
-            return (*state).last_css_id;
-        }
-        let kn = kernfs_node(css);
-        let id = id(kn);
-        send_names(kn, state);
-        (*state).last_css = css;
-        (*state).last_css_id = id;
-        id
-    }
+pub(crate) fn of_css(css: u64, state: *mut State) -> u64 {
+    let kn = kernfs_node(css);
+    send_names(kn, state);
+    id(kn)
 }
 
 /// The node of a css's cgroup, 0 if there is none.

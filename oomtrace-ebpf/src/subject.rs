@@ -60,7 +60,7 @@ pub(crate) fn send(state: *mut State) {
         unsafe {
             (*record).header = header::<Subject>(kind, (*state).episode);
             (*record).task.points = 0;
-            let mm = task::fill_of(&raw mut (*record).task, subject, memcg::id(kn), state);
+            let mm = task::fill(&raw mut (*record).task, subject, memcg::id(kn), state);
             // With nothing left out: the protections too, which matter for a task that no score belongs to.
             if kind != kind::OPENED {
                 (*record).task.flags |= task::protections(subject, mm);

@@ -10,33 +10,22 @@ use oomtrace_common::{
 use crate::{
     episode::State,
     globals::{LAYOUT, MM_COUNTERS, THREADS, load, off},
-    memcg,
     read::{Errors, copy, copy_run, copy_str, pointer, read},
 };
 
 /// `task_struct.flags`, the same from 5.10 to 7.3 (include/linux/sched.h).
-const PF_EXITING: u32 = 0x4;
+pub(crate) const PF_EXITING: u32 = 0x4;
 pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
 /// `mm_struct.flags`, the same from 5.10 to 7.3 (include/linux/mm_types.h).
 const MMF_OOM_SKIP: u64 = 1 << 21;
 
-/// Fills in all of `out` but `points` from `task`, counting failed reads in `state`. Returns its mm, 0 without.
+/// Fills in all of `out` but `points` from `task`, whose memory cgroup's id is `memcg`, counting failed reads in `state`. Returns
+/// its mm, 0 without.
 ///
 /// # Safety
 /// `out` must be valid for writes of a whole [`Task`], 8-byte aligned; `state` must be the episode's.
 #[inline(always)]
-pub(crate) unsafe fn fill(out: *mut Task, task: u64, state: *mut State) -> u64 {
-    let memcg = memcg::of_task(task, state);
-    // SAFETY: the caller vouches for both.
-    unsafe { fill_of(out, task, memcg, state) }
-}
-
-/// [`fill`], for a task whose memory cgroup's id is `memcg`.
-///
-/// # Safety
-/// As for [`fill`].
-#[inline(always)]
-pub(crate) unsafe fn fill_of(out: *mut Task, task: u64, memcg: u64, state: *mut State) -> u64 {
+pub(crate) unsafe fn fill(out: *mut Task, task: u64, memcg: u64, state: *mut State) -> u64 {
     let mut errors = Errors::NONE;
     let pf = read::<u32>(task, off!(task_flags), 0, &mut errors);
     let signal = read::<u64>(task, off!(task_signal), 0, &mut errors);
@@ -64,16 +53,8 @@ pub(crate) unsafe fn fill_of(out: *mut Task, task: u64, memcg: u64, state: *mut 
         let mut flags = 0;
         if mm == 0 {
             flags |= flag::NO_MM;
-            (*out).rss_file = UNKNOWN_U64;
-            (*out).rss_anon = UNKNOWN_U64;
-            (*out).swapents = UNKNOWN_U64;
-            (*out).rss_shmem = UNKNOWN_U64;
-            (*out).pgtables_bytes = UNKNOWN_U64;
-            (*out).total_vm = UNKNOWN_U64;
-        } else {
-            let first = &raw const LAYOUT.mm_rss_file;
-            copy_run(&raw mut (*out).rss_file, mm, first, load(&MM_COUNTERS), &mut errors);
         }
+        memory(out, mm, &mut errors);
         comm(&raw mut (*out).comm, task);
         // The bits are moved, not tested: the verifier would follow each of sixteen combinations.
         flags |= (((pf & PF_KTHREAD) >> 21) as u16) * flag::KTHREAD;
@@ -89,6 +70,28 @@ pub(crate) unsafe fn fill_of(out: *mut Task, task: u64, memcg: u64, state: *mut 
         (*out).flags = flags;
     }
     mm
+}
+
+/// Fills in the sizes of memory from `mm`, 0 for none.
+///
+/// # Safety
+/// As for [`fill`].
+#[inline(always)]
+pub(crate) unsafe fn memory(out: *mut Task, mm: u64, errors: &mut Errors) {
+    // SAFETY: the caller vouches for `out`.
+    unsafe {
+        if mm == 0 {
+            (*out).rss_file = UNKNOWN_U64;
+            (*out).rss_anon = UNKNOWN_U64;
+            (*out).swapents = UNKNOWN_U64;
+            (*out).rss_shmem = UNKNOWN_U64;
+            (*out).pgtables_bytes = UNKNOWN_U64;
+            (*out).total_vm = UNKNOWN_U64;
+        } else {
+            let first = &raw const LAYOUT.mm_rss_file;
+            copy_run(&raw mut (*out).rss_file, mm, first, load(&MM_COUNTERS), errors);
+        }
+    }
 }
 
 /// Bits that only matter for a task that got no points: why it is protected.
@@ -128,7 +131,7 @@ pub(crate) unsafe fn comm(out: *mut [u8; 16], task: u64) {
 
 /// Finds the first thread with an mm, and that mm; the task itself and 0 if there is none.
 #[inline(always)]
-fn find_mm(task: u64, signal: u64, state: *mut State) {
+pub(crate) fn find_mm(task: u64, signal: u64, state: *mut State) {
     let mm = pointer(task, off!(task_mm));
     if mm != 0 || signal == 0 {
         found(state, task, mm);
@@ -152,7 +155,7 @@ fn find_mm(task: u64, signal: u64, state: *mut State) {
 }
 
 #[inline(always)]
-fn found(state: *mut State, thread: u64, mm: u64) {
+pub(crate) fn found(state: *mut State, thread: u64, mm: u64) {
     // SAFETY: `state` is the episode's.
     unsafe {
         (&raw mut (*state).thread).write_volatile(thread);

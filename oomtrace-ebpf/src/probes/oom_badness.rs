@@ -9,16 +9,16 @@ use aya_ebpf::{
     programs::{FExitContext, RetProbeContext},
 };
 
-use crate::scan;
+use crate::candidate;
 
 #[fexit(function = "oom_badness")]
 fn oom_badness_fexit(ctx: FExitContext) -> u32 {
-    scan::scored(ctx.arg(0), ctx.arg(2));
+    candidate::scored(ctx.arg(0), ctx.arg(2));
     0
 }
 
 #[kretprobe]
 fn oom_badness_kretprobe(ctx: RetProbeContext) -> u32 {
-    scan::scored(0, ctx.ret());
+    candidate::scored(0, ctx.ret());
     0
 }

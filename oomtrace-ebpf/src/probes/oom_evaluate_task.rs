@@ -1,32 +1,26 @@
 //! `int oom_evaluate_task(struct task_struct *task, void *arg)`, mm/oom_kill.c, 4.7 to 7.3; `arg` is the `oom_control`.
 //!
-//! Frames one candidate, also of those passed over before scoring. Returns 1 to abort the scan. Static, but out of line
-//! everywhere, because its address is passed to `mem_cgroup_scan_tasks()`.
+//! Looks at one candidate, also at those that are passed over before scoring. Static, but out of line everywhere, because its
+//! address is passed to `mem_cgroup_scan_tasks()`. Its return value (1 aborts the scan) is not hooked: what it means is in the
+//! `oom_control` when the pass ends.
 
 use aya_ebpf::{
-    macros::{fexit, kprobe, kretprobe},
-    programs::{FExitContext, ProbeContext, RetProbeContext},
+    macros::{fentry, kprobe},
+    programs::{FEntryContext, ProbeContext},
 };
 
-use crate::scan;
+use crate::candidate;
 
-#[fexit(function = "oom_evaluate_task")]
-fn oom_evaluate_task_fexit(ctx: FExitContext) -> u32 {
-    let returned: u64 = ctx.arg(2);
-    scan::evaluated(ctx.arg(0), returned as u32);
+#[fentry(function = "oom_evaluate_task")]
+fn oom_evaluate_task_fentry(ctx: FEntryContext) -> u32 {
+    candidate::entered_by_type(ctx.arg(0), ctx.arg(1));
     0
 }
 
 #[kprobe]
 fn oom_evaluate_task_kprobe(ctx: ProbeContext) -> u32 {
-    if let Some(task) = ctx.arg(0) {
-        scan::evaluating(task);
+    if let (Some(task), Some(oc)) = (ctx.arg(0), ctx.arg(1)) {
+        candidate::entered_by_address(task, oc);
     }
-    0
-}
-
-#[kretprobe]
-fn oom_evaluate_task_kretprobe(ctx: RetProbeContext) -> u32 {
-    scan::evaluated_remembered(ctx.ret());
     0
 }

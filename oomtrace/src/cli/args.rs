@@ -85,9 +85,9 @@ pub struct CaptureArgs {
     /// Read the kernel's types from FILE instead of /sys/kernel/btf/vmlinux
     #[arg(long, value_name = "FILE")]
     pub btf: Option<PathBuf>,
-    /// Size of the ring buffer, for example 8MiB; by default it follows from the number of tasks
-    #[arg(long, value_name = "SIZE")]
-    pub ring_size: Option<ByteSize>,
+    /// Memory for what waits to be read, for example 8MiB; by default it follows from the number of tasks
+    #[arg(long, value_name = "SIZE", alias = "ring-size")]
+    pub buffer: Option<ByteSize>,
     /// How to compress what is recorded
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub compress: Compress,

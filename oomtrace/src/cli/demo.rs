@@ -47,7 +47,7 @@ fn start(args: &DemoArgs) -> Result<(Live, Memcg), String> {
     let options = Options {
         flavour: Flavour::Auto,
         btf: None,
-        ring_bytes: None,
+        buffer_bytes: None,
         without: Vec::new(),
         stats: false,
         probe_log: None,

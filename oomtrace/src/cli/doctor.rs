@@ -88,7 +88,7 @@ fn examine(args: &DoctorArgs) -> Report {
 /// Loads and attaches everything, and lets go of it at once.
 fn attempt(name: &'static str, flavour: Flavour, btf: Option<PathBuf>) -> Tried {
     let options =
-        Options { flavour, btf, ring_bytes: None, without: Vec::new(), stats: false, probe_log: None };
+        Options { flavour, btf, buffer_bytes: None, without: Vec::new(), stats: false, probe_log: None };
     match Live::start(&options) {
         Ok(live) => {
             let hooks = live.info.hooks.iter().map(|Hook { target, kind, missing }| TriedHook {

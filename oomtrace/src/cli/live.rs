@@ -69,7 +69,7 @@ pub(super) fn options(args: &CaptureArgs) -> Options {
             Attach::Kprobe => Flavour::Kprobe,
         },
         btf: args.btf.clone(),
-        ring_bytes: args.ring_size.map(|size| size.as_u64()),
+        buffer_bytes: args.buffer.map(|size| size.as_u64()),
         without: args.without_hook.clone(),
         stats: args.stats,
         probe_log: match args.probe_log {
@@ -86,7 +86,7 @@ pub(super) fn options(args: &CaptureArgs) -> Options {
 /// What stands in the way, as this program's exit codes have it.
 pub(super) fn refusal(error: LiveError) -> anyhow::Error {
     match error {
-        LiveError::RingSize { .. } => Usage(error.to_string()).into(),
+        LiveError::Buffer { .. } => Usage(error.to_string()).into(),
         LiveError::BadBtf { .. } | LiveError::Read { .. } | LiveError::Broken { .. } => error.into(),
         LiveError::Privileges { .. }
         | LiveError::NoBtf { .. }

@@ -20,8 +20,8 @@ use self::{
 use crate::model::{
     Name,
     observation::{
-        Candidates, CgroupNode, Choice, Chosen, Closed, Constraint, Exited, Kill, Lost, Marked, MemcgLevel,
-        Observation, Opened, Reaper, ReaperStage, Signal, Stamp,
+        Candidate, Candidates, CgroupNode, Choice, Chosen, Closed, Constraint, Exited, Kill, Lost, Marked,
+        MemcgLevel, Observation, Opened, Reaper, ReaperStage, Score, Signal, Stamp, TaskFlags,
     },
 };
 
@@ -77,6 +77,10 @@ pub fn decode(
         out.extend(cgroups(&fields.of_kind(header.kind))?.into_iter().map(Observation::Cgroup));
     } else if header.kind == kind::NODE {
         out.extend(evidence::node(&fields.of_kind(header.kind), stamp(&header), context)?);
+    } else if header.kind == kind::TOP {
+        out.extend(
+            top(&fields.of_kind(header.kind), stamp(&header))?.into_iter().map(Observation::Candidates),
+        );
     } else {
         out.extend([one(record, context)?]);
     }
@@ -202,13 +206,39 @@ fn candidates(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError
         return Err(DecodeError::Value { kind: kind::CANDIDATES, field: "count", value: count as u64 });
     }
     let tasks = (0..count)
-        .map(|i| candidate(fields, size_of::<wire::BatchHeader>() + i * size_of::<wire::Task>()))
+        .map(|i| looked_at(fields, size_of::<wire::BatchHeader>() + i * size_of::<wire::Task>()))
         .collect::<Result<_, _>>()?;
     Ok(Observation::Candidates(Candidates {
         at,
         first: fields.u32(offset_of!(wire::BatchHeader, first))?,
         tasks,
     }))
+}
+
+/// Candidates that lie apart in the scan, each with its position.
+fn top(fields: &Fields<'_>, at: Stamp) -> Result<Vec<Candidates>, DecodeError> {
+    use core::mem::offset_of;
+    let count = fields.u32(offset_of!(wire::Top, count))? as usize;
+    if count > wire::TOP {
+        return Err(DecodeError::Value { kind: kind::TOP, field: "count", value: count as u64 });
+    }
+    let one = |i: usize| {
+        let task = looked_at(fields, offset_of!(wire::Top, tasks) + i * size_of::<wire::Task>())?;
+        let first = fields.u32(offset_of!(wire::Top, positions) + i * size_of::<u32>())?;
+        Ok(Candidates { at, first, tasks: vec![task] })
+    };
+    (0..count).map(one).collect()
+}
+
+/// A candidate of a scan. Those that are to be chosen before all others (swapoff and KSM put themselves there) are not scored,
+/// but taken at once.
+fn looked_at(fields: &Fields<'_>, offset: usize) -> Result<Candidate, DecodeError> {
+    let mut candidate = candidate(fields, offset)?;
+    let flags = &mut candidate.flags;
+    if candidate.score == Score::NotScored && flags.has(TaskFlags::ORIGIN) && !flags.has(TaskFlags::VICTIM) {
+        flags.0 |= TaskFlags::CHOSEN;
+    }
+    Ok(candidate)
 }
 
 fn choice(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {

@@ -60,13 +60,11 @@ pub(super) fn candidate(fields: &Fields<'_>, offset: usize) -> Result<Candidate,
 // The wire's bits and the recording's are the same by intent, so that one cannot move without the other.
 const _: () = {
     assert!(flag::KTHREAD as u32 == TaskFlags::KTHREAD);
-    assert!(flag::CHOSEN as u32 == TaskFlags::CHOSEN);
     assert!(flag::VICTIM as u32 == TaskFlags::VICTIM);
     assert!(flag::OOM_SKIP as u32 == TaskFlags::OOM_SKIP);
     assert!(flag::VFORK as u32 == TaskFlags::VFORK);
     assert!(flag::ORIGIN as u32 == TaskFlags::ORIGIN);
     assert!(flag::EXITING as u32 == TaskFlags::EXITING);
-    assert!(flag::ABORTED_SCAN as u32 == TaskFlags::ABORTED_SCAN);
     assert!(flag::READ_FAILED as u32 == TaskFlags::READ_FAILED);
     assert!(flag::NO_MM as u32 == TaskFlags::NO_MM);
 };

@@ -39,6 +39,44 @@ fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
 }
 
 #[test]
+fn the_top_of_what_the_log_had_no_room_for_keeps_its_positions() {
+    let mut bytes = record(kind::TOP, size_of::<wire::Top>());
+    put(&mut bytes, offset_of!(wire::Top, count), &2u32.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::Top, positions), &9000u32.to_le_bytes());
+    put(&mut bytes, offset_of!(wire::Top, positions) + 4, &8193u32.to_le_bytes());
+    let second = offset_of!(wire::Top, tasks) + size_of::<wire::Task>();
+    put(&mut bytes, second + offset_of!(wire::Task, flags), &flag::SCORED.to_le_bytes());
+    put(&mut bytes, second + offset_of!(wire::Task, points), &77i64.to_le_bytes());
+    let mut out = Vec::new();
+    decode_into(&bytes, &Context::default(), &mut out).unwrap();
+    let Ok([Observation::Candidates(first), Observation::Candidates(second)]) = <[_; 2]>::try_from(out)
+    else {
+        panic!("not two candidates")
+    };
+    assert_eq!((first.first, first.tasks.len()), (9000, 1));
+    assert_eq!((second.first, second.tasks[0].score), (8193, Score::Points(77)));
+    put(&mut bytes, offset_of!(wire::Top, count), &65u32.to_le_bytes());
+    assert!(decode_into(&bytes, &Context::default(), &mut Vec::new()).is_err());
+}
+
+#[test]
+fn who_is_to_be_chosen_first_is_chosen_without_a_score() {
+    let head = size_of::<wire::BatchHeader>();
+    let mut bytes = record(kind::CANDIDATES, head + 3 * size_of::<wire::Task>());
+    put(&mut bytes, offset_of!(wire::BatchHeader, count), &3u32.to_le_bytes());
+    for (i, flags) in [flag::ORIGIN, flag::ORIGIN | flag::VICTIM, flag::KTHREAD].into_iter().enumerate() {
+        put(
+            &mut bytes,
+            head + i * size_of::<wire::Task>() + offset_of!(wire::Task, flags),
+            &flags.to_le_bytes(),
+        );
+    }
+    let Ok(Observation::Candidates(batch)) = decode(&bytes, NO_LIMIT) else { panic!("not a batch") };
+    let chosen: Vec<_> = batch.tasks.iter().map(|task| task.flags.has(TaskFlags::CHOSEN)).collect();
+    assert_eq!(chosen, [true, false, false]);
+}
+
+#[test]
 fn a_batch_gives_its_candidates_in_order() {
     let head = size_of::<wire::BatchHeader>();
     let mut bytes = record(kind::CANDIDATES, head + 2 * size_of::<wire::Task>());

@@ -82,9 +82,9 @@ pub enum LiveError {
         /// What the loader or the verifier said.
         reason: String,
     },
-    /// A bad `--ring-size`.
-    #[error("a ring of {asked} bytes is not possible: it can have {least} to {most} bytes")]
-    RingSize {
+    /// A bad `--buffer`.
+    #[error("a buffer of {asked} bytes is not possible: it can have {least} to {most} bytes")]
+    Buffer {
         /// Asked for.
         asked: u64,
         /// Least.

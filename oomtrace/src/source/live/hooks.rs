@@ -30,10 +30,9 @@ pub struct FunctionHook {
 /// that fills it is there. All that is seldom comes at the end: 20 ms after the first kprobe the kernel begins to make jumps of them,
 /// and holds locks for a tenth of a second then, which loading a program and every way of attaching one need.
 pub const FUNCTIONS: [FunctionHook; 10] = [
-    // A return probe cannot see arguments: the kprobe flavour hooks the entry too.
-    FunctionHook { kprobe: true, ..at_return("oom_evaluate_task", true) },
     at_return(SCORER, false),
     at_return("out_of_memory", true),
+    FunctionHook { seldom: false, ..seldom("oom_evaluate_task", true) },
     seldom("exit_oom_victim", false),
     seldom(REAPS, false),
     seldom("mark_oom_victim", false),

@@ -119,6 +119,15 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
         memcg_swap_usage: "mem_cgroup" "swap.usage";
         memcg_swap_max: "mem_cgroup" "swap.max";
     }
+    (layout.task_run, layout.task_run_len) =
+        run(&[(layout.task_real_cred, 8), (layout.task_comm, 16), (layout.task_signal, 8)]);
+    (layout.signal_run, layout.signal_run_len) = run(&[
+        (layout.signal_oom_score_adj, 2),
+        (layout.signal_oom_flag_origin, 1),
+        (layout.signal_oom_mm, 8),
+    ]);
+    // Within `comm`, which has 16 bytes.
+    layout.task_comm_rest = if layout.task_comm == ABSENT { ABSENT } else { layout.task_comm + 8 };
     missing.extend(limits::offsets(&types, &mut layout));
     layout.css_set_memory = css_set_memory(&types).unwrap_or(ABSENT);
     if layout.css_set_memory == ABSENT {
@@ -155,6 +164,16 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
     })
 }
 
+/// Where members, given as offsets and sizes, begin, and what they span.
+fn run(members: &[(u32, u32)]) -> (u32, u32) {
+    if members.iter().any(|&(offset, _)| offset == ABSENT) {
+        return (ABSENT, ABSENT);
+    }
+    let start = members.iter().map(|&(offset, _)| offset).min().unwrap_or(0);
+    let end = members.iter().map(|&(offset, size)| offset + size).max().unwrap_or(0);
+    (start, end - start)
+}
+
 /// Offset of the memory controller's css in `css_set`. The controllers' numbers depend on the kernel's configuration.
 fn css_set_memory(types: &Types) -> Option<u32> {
     let [memory] = types.enumerators(Some("cgroup_subsys_id"), ["memory_cgrp_id"])?;
@@ -183,5 +202,8 @@ fn rss_stat(types: &Types, layout: &mut Layout) -> Option<bool> {
     layout.mm_rss_anon = start + anon * size;
     layout.mm_swapents = start + swap * size;
     layout.mm_rss_shmem = start + shmem * size;
+    if [file, anon, swap, shmem, size] == [0, 1, 2, 3, 8] {
+        layout.mm_rss_run = start;
+    }
     Some(percpu)
 }

@@ -1,21 +1,22 @@
-//! Loading: sizes the ring, hands the layout to the programs, loads and attaches them, and describes the session.
+//! Loading: hands the layout to the programs, loads and attaches them, and describes the session.
 
 use std::path::PathBuf;
 
 use aya::{
     Pod,
-    maps::{Map, MapData, RingBuf},
+    maps::{Array, Map, MapData, RingBuf},
 };
 use oomtrace_common::{
     config::{Layout, Sizes},
     evidence::Places,
-    record::Task,
 };
 
 use super::{
     LiveError,
     attach::{self, Attached},
     bpf::{Preset, Programs},
+    buffer::Buffer,
+    candidate_log::CandidateLog,
     fdinfo::Fdinfo,
     hooks, host,
     layout::{self, Functions},
@@ -33,16 +34,6 @@ use crate::{
 
 /// The compiled programs; `cargo xtask build-ebpf` makes them.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o");
-
-/// The least ring that holds what explains a kill beside one full batch of candidates.
-pub const RING_LEAST: u64 = 128 << 10;
-/// The map's size is a `u32`, and a power of two.
-pub const RING_MOST: u64 = 1 << 31;
-/// What is chosen without `--ring-size`: bounds around twice the tasks at start.
-const RING_DEFAULT_LEAST: u64 = 1 << 20;
-const RING_DEFAULT_MOST: u64 = 64 << 20;
-/// Bytes a task: half of what the names of a container's cgroup take.
-const NAMES_ALLOWANCE: u64 = 224;
 
 /// How to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +53,8 @@ pub struct Options {
     pub flavour: Flavour,
     /// BTF of the running kernel, instead of its own.
     pub btf: Option<PathBuf>,
-    /// Ring, bytes; rounded up to a power of two.
-    pub ring_bytes: Option<u64>,
+    /// Bytes for what waits to be read; chosen by the number of tasks if not given.
+    pub buffer_bytes: Option<u64>,
     /// Functions that are not to be hooked.
     pub without: Vec<String>,
     /// Whether to count what the capture costs.
@@ -96,7 +87,7 @@ impl Live {
     pub fn start(options: &Options) -> Result<Self, LiveError> {
         support::privileges()?;
         support::not_locked_down()?;
-        let ring_bytes = ring_bytes(options.ring_bytes)?;
+        let buffer = Buffer::of(options.buffer_bytes)?;
         let own_btf = PathBuf::from(layout::VMLINUX_BTF);
         let btf = options.btf.clone().unwrap_or_else(|| own_btf.clone());
         if options.btf.is_none() && !btf.exists() {
@@ -118,7 +109,7 @@ impl Live {
         let start = |flavour| {
             let globals = Globals { layout: &kernel.layout, places: &places };
             let (programs, attached) =
-                load(flavour, options, &globals, ring_bytes, functions.as_ref(), patched, &symbols)?;
+                load(flavour, options, &globals, buffer, functions.as_ref(), patched, &symbols)?;
             Ok((flavour, programs, attached))
         };
         let (flavour, programs, attached) = match options.flavour {
@@ -135,7 +126,7 @@ impl Live {
                 Flavour::Kprobe => SourceKind::Kprobe,
                 Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
             },
-            ring_bytes,
+            ring_bytes: buffer.ring,
             hooks: attached.hooks,
             rss_counters_percpu: kernel.rss_counters_percpu,
             node_stat_items: kernel.evidence.node_items,
@@ -147,7 +138,7 @@ impl Live {
             zone: kernel.evidence.zone,
             symbols: symbols.ok().and_then(|symbols| symbols.names).map(|names| Box::new(names) as _),
         };
-        Self::running(programs, info, options, attached.program_fds, context)
+        Self::running(programs, info, options, buffer, attached.program_fds, context)
     }
 
     /// Takes the probes away; what is on the ring can still be read.
@@ -159,6 +150,7 @@ impl Live {
         mut programs: Programs,
         info: SessionInfo,
         options: &Options,
+        buffer: Buffer,
         program_fds: Vec<i32>,
         context: Context,
     ) -> Result<Self, LiveError> {
@@ -167,9 +159,13 @@ impl Live {
             .map_err(|error| refused(error.to_string()))?;
         let losses = Map::PerCpuArray(take_map(&mut programs, "LOSS")?);
         let probe_log = options.probe_log.and_then(|_| probe_log(&programs));
-        let mut ring = Ring::new(ring, context).map_err(|error| refused(error.to_string()))?;
+        let read = Array::try_from(Map::Array(take_map(&mut programs, "LOG_READ")?))
+            .map_err(|error| refused(error.to_string()))?;
+        let log = CandidateLog::new(&take_map(&mut programs, "LOG")?, read, buffer.log)
+            .map_err(|error| refused(error.to_string()))?;
+        let mut ring = Ring::new(ring, log, context).map_err(|error| refused(error.to_string()))?;
         if options.stats {
-            ring.watch_level(info.ring_bytes.unwrap_or(0)).map_err(|error| refused(error.to_string()))?;
+            ring.watch_level(buffer.ring).map_err(|error| refused(error.to_string()))?;
         }
         let meter = options.stats.then(|| Meter::start(programs.loaded()));
         programs.complete();
@@ -211,20 +207,24 @@ fn load(
     flavour: Flavour,
     options: &Options,
     globals: &Globals<'_>,
-    ring_bytes: u64,
+    buffer: Buffer,
     functions: Option<&Functions>,
     patched: bool,
     symbols: &Result<Symbols, String>,
 ) -> Result<(Programs, Attached), LiveError> {
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let sizes = Sizes { headroom: ring_bytes / 4, ring: ring_bytes };
+    let sizes = Sizes { headroom: buffer.ring / 4, ring: buffer.ring, log: buffer.log };
     let mut preset = Preset {
         globals: vec![
             ("LAYOUT", bytes_of(globals.layout)),
             ("PLACES", bytes_of(globals.places)),
             ("SIZES", bytes_of(&sizes)),
         ],
-        entries: vec![("RING", u32::try_from(ring_bytes).unwrap_or(u32::MAX))],
+        entries: vec![
+            ("RING", u32::try_from(buffer.ring).unwrap_or(u32::MAX)),
+            ("LOG", u32::try_from(buffer.log + 1).unwrap_or(u32::MAX)),
+        ],
+        layout: Some(globals.layout),
     };
     let log_level = [probe_log_level(options.probe_log)];
     preset.globals.push(("AYA_LOG_LEVEL", &log_level));
@@ -269,25 +269,6 @@ fn probe_log_level(level: Option<log::LevelFilter>) -> u8 {
 /// `PAGE_COUNTER_MAX` on 64-bit kernels (include/linux/page_counter.h), in pages.
 fn page_counter_max(page_size: u32) -> u64 {
     i64::MAX as u64 / u64::from(page_size.max(1))
-}
-
-/// Bytes for the ring: user space may not run before the scan is over, so that a whole scan has to fit, and an earlier one
-/// may not have been read yet.
-fn ring_bytes(asked: Option<u64>) -> Result<u64, LiveError> {
-    match asked {
-        Some(asked) if !(RING_LEAST..=RING_MOST).contains(&asked) => {
-            Err(LiveError::RingSize { asked, least: RING_LEAST, most: RING_MOST })
-        }
-        Some(asked) => Ok(asked.next_power_of_two()),
-        None => {
-            // A candidate, and for every other task the names of a cgroup that has not been named yet.
-            let each = size_of::<Task>() as u64 + NAMES_ALLOWANCE;
-            let scan = host::threads().unwrap_or(0).saturating_mul(each);
-            // A quarter is kept for what explains the kill.
-            let wanted = scan.saturating_mul(2) / 3 * 4;
-            Ok(wanted.clamp(RING_DEFAULT_LEAST, RING_DEFAULT_MOST).next_power_of_two())
-        }
-    }
 }
 
 /// Offsets in tracepoints' records; a tracepoint without one reports nothing.

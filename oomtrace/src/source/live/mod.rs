@@ -5,6 +5,7 @@
 //! programs, [`bpf`] puts these into the kernel, [`attach`] says which goes where, [`ring`] reads. Nothing here knows what becomes of an observation.
 
 pub mod attach;
+pub mod buffer;
 pub mod error;
 pub mod gfp;
 pub mod hooks;
@@ -22,9 +23,11 @@ pub mod tracefs;
 
 mod bpf;
 mod btf;
+mod candidate_log;
 mod fdinfo;
 mod gauge;
 mod limits;
+mod markers;
 
 pub use error::LiveError;
 pub use load::{Live, Options};

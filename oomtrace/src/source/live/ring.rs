@@ -1,4 +1,4 @@
-//! The ring's consumer: waits without polling, copies records out, decodes them.
+//! The ring's consumer: waits without polling, copies records out, decodes them; candidates come from their log.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -7,7 +7,7 @@ use aya::maps::{MapData, RingBuf};
 use bytes::Bytes;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use super::gauge::Gauge;
+use super::{candidate_log::CandidateLog, gauge::Gauge};
 use crate::{
     decode::{DecodeError, context::Context, decode},
     model::{Observation, stats::BufferStats},
@@ -17,6 +17,7 @@ use crate::{
 pub struct Ring {
     ring: Option<RingBuf<MapData>>,
     ready: Option<AsyncFd<RingBuf<MapData>>>,
+    log: CandidateLog,
     context: Context,
     /// Observations of the last record that have not been taken.
     decoded: VecDeque<Observation>,
@@ -25,10 +26,11 @@ pub struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(ring: RingBuf<MapData>, context: Context) -> std::io::Result<Self> {
+    pub(super) fn new(ring: RingBuf<MapData>, log: CandidateLog, context: Context) -> std::io::Result<Self> {
         Ok(Self {
             ring: Some(ring),
             ready: None,
+            log,
             context,
             decoded: VecDeque::new(),
             rejected: 0,
@@ -71,7 +73,13 @@ impl Ring {
             if let Some(observation) = self.decoded.pop_front() {
                 return Some(observation);
             }
-            let record = self.next_record()?;
+            let record = match self.log.next_batch() {
+                Some(batch) => Bytes::from(batch),
+                None => self.next_record()?,
+            };
+            if self.log.told(&record) {
+                continue;
+            }
             if let Err(error) = decode(&record, &self.context, &mut self.decoded) {
                 self.reject(error);
             }

@@ -12,8 +12,9 @@ use std::{
 };
 
 use aya_obj::{EbpfSectionKind, Function, Object, Program, ProgramSection};
+use oomtrace_common::config::Layout;
 
-use super::tracefs;
+use super::{markers, tracefs};
 
 pub(super) mod sys;
 
@@ -76,6 +77,8 @@ pub struct Preset<'a> {
     pub globals: Vec<(&'a str, &'a [u8])>,
     /// Numbers of entries of maps.
     pub entries: Vec<(&'a str, u32)>,
+    /// Where members are that instructions have markers for.
+    pub layout: Option<&'a Layout>,
 }
 
 impl Programs {
@@ -87,6 +90,11 @@ impl Programs {
         let mut object = Object::parse(object).map_err(|error| super::load::explain(&error))?;
         let globals = preset.globals.into_iter().map(|(name, bytes)| (name, (bytes, true))).collect();
         object.patch_map_data(globals).map_err(|error| super::load::explain(&error))?;
+        if let Some(layout) = preset.layout {
+            for function in object.functions.values_mut() {
+                markers::resolve(&mut function.instructions, layout);
+            }
+        }
         let mut made = Vec::with_capacity(object.maps.len());
         for (name, mut map) in object.maps.drain() {
             if let Some(&(_, entries)) = preset.entries.iter().find(|&&(of, _)| of == name) {
