@@ -3,10 +3,13 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::model::session::Hook;
+use crate::sink::terminal::text;
+use crate::source::live::buffer::Buffer;
 use crate::source::live::load::Flavour;
 use crate::source::live::symbols::Symbols;
 use crate::source::live::{Live, Options, hooks, host, layout, support, tracefs};
@@ -69,8 +72,9 @@ fn examine(args: &DoctorArgs) -> Report {
     checks.push(Check {
         name: "tasks",
         ok: true,
-        detail: host::threads().map_or("unknown".to_owned(), |n| format!("{n}, the ring is sized by them")),
+        detail: host::threads().map_or("unknown".to_owned(), |n| n.to_string()),
     });
+    checks.push(buffer());
     let flavours: Vec<Tried> = [("fentry", Flavour::Fentry), ("kprobe", Flavour::Kprobe)]
         .into_iter()
         .map(|(name, flavour)| attempt(name, flavour, args.btf.clone()))
@@ -106,6 +110,24 @@ fn privileges() -> Check {
     match support::privileges() {
         Ok(()) => Check { name: "privileges", ok: true, detail: "this process has the capabilities".into() },
         Err(error) => Check { name: "privileges", ok: false, detail: error.to_string() },
+    }
+}
+
+/// What `--buffer` would be by default, and what fits into it.
+fn buffer() -> Check {
+    let size = |bytes| ByteSize(bytes).display().iec().to_string();
+    match Buffer::of(None) {
+        Ok(buffer) => Check {
+            name: "buffer",
+            ok: true,
+            detail: format!(
+                "{} by default: a ring of {} and {} candidates; --buffer takes another size",
+                size(buffer.bytes()),
+                size(buffer.ring),
+                text::grouped(buffer.log.into())
+            ),
+        },
+        Err(error) => Check { name: "buffer", ok: false, detail: error.to_string() },
     }
 }
 

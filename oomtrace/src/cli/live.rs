@@ -163,7 +163,8 @@ async fn drive(
     while let Some(observation) = live.ring.take() {
         pipeline.pass_by(&observation);
     }
-    let stats = cost.map(|stats| Stats { ring: live.ring.level(), ..stats });
+    let stats =
+        cost.map(|stats| Stats { ring: live.ring.level(), candidate_log: live.ring.log_level(), ..stats });
     lost.add(Lost { missed_runs, ..live.losses.counted() });
     lost.rejected = lost.rejected.saturating_add(live.ring.rejected());
     Ok(pipeline.finish(Some(SessionEnd {

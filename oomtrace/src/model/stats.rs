@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct Stats {
-    /// The loaded programs, in the order of the object.
+    /// The loaded programs, by name.
     #[n(0)]
     #[cbor(default)]
     pub programs: Vec<ProgramStats>,

@@ -80,10 +80,16 @@ fn adds_up(lines: &Lines) -> Result<()> {
         ensure!((ran > 0) == (time > 0), "runs without time, or the reverse: {program}");
     }
 
-    let ring = need(stats, "ring")?;
-    let (bytes, most) = (ring["bytes"].as_u64(), ring["high_water_bytes"].as_u64());
-    ensure!(bytes == lines.session["ring_bytes"].as_u64(), "a ring of {bytes:?} bytes");
-    ensure!(most > Some(0) && most <= bytes, "at most {most:?} bytes of {bytes:?} were unread");
+    for buffer in ["ring", "candidate_log"] {
+        let level = need(stats, buffer)?;
+        let (bytes, most) = (level["bytes"].as_u64(), level["high_water_bytes"].as_u64());
+        ensure!(most > Some(0) && most <= bytes, "{buffer}: at most {most:?} bytes of {bytes:?} were unread");
+    }
+    ensure!(
+        stats["ring"]["bytes"] == lines.session["ring_bytes"],
+        "a ring of {} bytes",
+        stats["ring"]["bytes"]
+    );
     let collector = need(stats, "collector")?;
     ensure!(collector["wake_ups"].as_u64() > Some(0), "never woken: {collector}");
     ensure!(collector["peak_rss_bytes"].as_u64() > Some(0), "without memory: {collector}");

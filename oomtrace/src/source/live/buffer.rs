@@ -38,12 +38,18 @@ impl Buffer {
     ///
     /// # Errors
     /// [`LiveError::Buffer`].
-    pub(super) fn of(asked: Option<u64>) -> Result<Self, LiveError> {
+    pub fn of(asked: Option<u64>) -> Result<Self, LiveError> {
         match asked {
             Some(asked) if (LEAST..=MOST).contains(&asked) => Ok(Self::within(asked)),
             Some(asked) => Err(LiveError::Buffer { asked, least: LEAST, most: MOST }),
             None => Ok(Self::for_tasks(host::threads().unwrap_or(0))),
         }
+    }
+
+    /// Of both, bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.ring + self.log * ENTRY
     }
 
     /// No more than `bytes`: a quarter for the ring, if that is enough for it, the rest for the log.
@@ -67,12 +73,6 @@ fn floor_power(n: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    impl Buffer {
-        fn bytes(self) -> u64 {
-            self.ring + self.log * ENTRY
-        }
-    }
 
     #[test]
     fn what_is_asked_for_is_a_bound() {

@@ -10,6 +10,8 @@ use aya::maps::{Array, MapData};
 use oomtrace_common::record::{BATCH, BatchHeader, Header, Logged, Task, kind};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+use crate::model::stats::BufferStats;
+
 /// The consumer's end of the log.
 pub(super) struct CandidateLog {
     entries: *mut libc::c_void,
@@ -20,6 +22,12 @@ pub(super) struct CandidateLog {
     read: Array<MapData, u64>,
     /// What is left to be read of the scan that was told of last.
     left: Option<Left>,
+    /// Where the next entry will be read.
+    next: u64,
+    /// Where that was when all that had been told of was read last: what was written while the collector slept, was written then.
+    asleep: u64,
+    /// The most entries that were there unread.
+    high_water: u64,
 }
 
 /// A part of the log.
@@ -46,7 +54,21 @@ impl CandidateLog {
         let entries = unsafe {
             mmap(std::ptr::null_mut(), bytes, ProtFlags::READ, MapFlags::SHARED, log.fd().as_fd(), 0)
         }?;
-        Ok(Self { entries, bytes, size, read, left: None })
+        Ok(Self { entries, bytes, size, read, left: None, next: 0, asleep: 0, high_water: 0 })
+    }
+
+    /// All that was told of has been read, and there is nothing more on the ring.
+    pub(super) fn all_read(&mut self) {
+        self.asleep = self.next;
+    }
+
+    /// How full it was, at most.
+    pub(super) fn level(&self) -> BufferStats {
+        let entry = size_of::<Task>() as u64;
+        BufferStats {
+            bytes: self.size.saturating_mul(entry),
+            high_water_bytes: self.high_water.min(self.size).saturating_mul(entry),
+        }
     }
 
     /// Takes a record that may tell of entries; false if it does not.
@@ -68,6 +90,8 @@ impl CandidateLog {
         };
         let header = Header { kind: kind::CANDIDATES, reserved: 0, len: 0, boot_ns, episode };
         let count = u64::from(count).min(self.size);
+        self.next = position.saturating_add(count);
+        self.high_water = self.high_water.max(self.next.saturating_sub(self.asleep));
         self.left = Some(Left { header, position, count, first: 0 });
         true
     }

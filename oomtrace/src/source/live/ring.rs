@@ -52,6 +52,12 @@ impl Ring {
         self.gauge.as_ref().map(Gauge::stats)
     }
 
+    /// The same of the candidate log.
+    #[must_use]
+    pub fn log_level(&self) -> Option<BufferStats> {
+        self.gauge.as_ref().map(|_| self.log.level())
+    }
+
     /// Records that could not be decoded so far.
     #[must_use]
     pub fn rejected(&self) -> u64 {
@@ -75,7 +81,13 @@ impl Ring {
             }
             let record = match self.log.next_batch() {
                 Some(batch) => Bytes::from(batch),
-                None => self.next_record()?,
+                None => match self.next_record() {
+                    Some(record) => record,
+                    None => {
+                        self.log.all_read();
+                        return None;
+                    }
+                },
             };
             if self.log.told(&record) {
                 continue;

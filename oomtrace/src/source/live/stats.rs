@@ -27,7 +27,8 @@ pub struct Meter {
 
 impl Meter {
     /// Makes the kernel count, and notes where its counters and this process's stand.
-    pub(super) fn start(programs: Vec<Loaded>) -> Self {
+    pub(super) fn start(mut programs: Vec<Loaded>) -> Self {
+        programs.sort();
         let (counting, uncounted_because) = match aya::sys::enable_stats(aya::sys::Stats::RunTime) {
             Ok(fd) => (Some(fd), None),
             // Somebody else may have switched it on for everybody.
