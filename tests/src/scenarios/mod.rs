@@ -5,6 +5,7 @@ mod adjusted;
 mod allocating_task;
 mod already_exiting;
 mod bad_files;
+mod budget;
 mod call_trace;
 mod common;
 pub mod corpus;
@@ -58,6 +59,8 @@ pub enum Group {
     Core,
     /// Always, in guests of their own: many cases made from seeds, which take their time. `--seed` runs one of them again.
     Seeded,
+    /// Always, in guests whose clock is their instruction counter.
+    Instructions,
     /// When asked for: prints figures, proves nothing.
     Measure,
 }
@@ -107,6 +110,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("ledger", ledger::run),
     each("ledger_lossy", ledger_lossy::run),
     each("swap", swap::run),
+    each("budget", budget::counts),
     once("idle", idle::run),
     once("rank", rank::run),
     once("rank_unprivileged", rank_unprivileged::run),
@@ -119,6 +123,12 @@ pub const SCENARIOS: &[Scenario] = &[
     each("storm", storm::run),
     Scenario { name: "random", group: Group::Seeded, per_flavour: true, run: random::run },
     Scenario { name: "what_if", group: Group::Seeded, per_flavour: true, run: what_if::run },
+    Scenario {
+        name: "instructions",
+        group: Group::Instructions,
+        per_flavour: true,
+        run: budget::instructions,
+    },
     Scenario { name: "measure", group: Group::Measure, per_flavour: true, run: measure::run },
 ];
 

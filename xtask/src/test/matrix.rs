@@ -24,7 +24,12 @@ const GROUPS: &[Group] = &[
     ("v1", "core", 2, "1G", "oomtrace.cgroup=v1", &["5.10"]),
     // Many cases made from seeds: the longest there is, apart from the rest.
     ("seeded", "seeded", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
+    // The only guests whose clock counts instructions.
+    (INSTRUCTIONS, INSTRUCTIONS, 1, "1G", "", &["6.1", "7.3"]),
 ];
+
+/// The group whose figures are instructions.
+const INSTRUCTIONS: &str = "instructions";
 
 type Group = (&'static str, &'static str, u32, &'static str, &'static str, &'static [&'static str]);
 
@@ -61,7 +66,7 @@ impl Entry {
             cpus: self.cpus,
             memory: self.memory.to_owned(),
             append: self.append.to_owned(),
-            icount: false,
+            icount: self.group == INSTRUCTIONS,
             // The same machine everywhere, so that results can be compared.
             accel: AccelChoice::Tcg,
         }
