@@ -38,6 +38,7 @@ mod reaper;
 mod refusals;
 mod replay_identical;
 mod ring_too_small;
+mod scale;
 mod scorer_silent;
 mod shared_mm;
 mod stats;
@@ -59,6 +60,8 @@ pub enum Group {
     Core,
     /// Always, in guests of their own: many cases made from seeds, which take their time. `--seed` runs one of them again.
     Seeded,
+    /// Always, in guests of their own, with memory for tens of thousands of processes.
+    Scale,
     /// Always, in guests whose clock is their instruction counter.
     Instructions,
     /// When asked for: prints figures, proves nothing.
@@ -123,6 +126,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("storm", storm::run),
     Scenario { name: "random", group: Group::Seeded, per_flavour: true, run: random::run },
     Scenario { name: "what_if", group: Group::Seeded, per_flavour: true, run: what_if::run },
+    Scenario { name: "scale", group: Group::Scale, per_flavour: false, run: scale::run },
     Scenario {
         name: "instructions",
         group: Group::Instructions,

@@ -24,6 +24,9 @@ const GROUPS: &[Group] = &[
     ("v1", "core", 2, "1G", "oomtrace.cgroup=v1", &["5.10"]),
     // Many cases made from seeds: the longest there is, apart from the rest.
     ("seeded", "seeded", 2, "1G", "", &["5.10", "6.1", "6.12", "7.3"]),
+    // Tens of thousands of candidates, and a log that holds the kernel's table of them.
+    ("scale-20k", "scale", 1, "3G", "log_buf_len=16M oomtrace.herd=20000", &["6.1"]),
+    ("scale-50k", "scale", 2, "6G", "log_buf_len=32M oomtrace.herd=50000", &["7.3"]),
     // The only guests whose clock counts instructions.
     (INSTRUCTIONS, INSTRUCTIONS, 1, "1G", "", &["6.1", "7.3"]),
 ];
