@@ -24,8 +24,11 @@ pub(super) struct Boot {
 pub(super) const SUITES: &[&str] =
     &["memcg", "global", "losses", "overflow", "start", "idle", "readers", "sizes", "events"];
 
-/// Those that see all of an OOM, and so can miss some of it.
+/// Both flavours of oomtrace, where nobody else has anything to show.
 const OURS: &str = "oomtrace-fentry,oomtrace-kprobe";
+
+/// One of each kind, where bpftrace's and bcc's ways of attaching make no difference that is worth a start of theirs.
+const KINDS: &str = "none,oomtrace-fentry,oomtrace-kprobe,bpftrace-kretfunc,trace-cmd,perf";
 
 const fn boot(suite: &'static str, processes: u32, cpus: u32, memory: u32, rounds: u32) -> Boot {
     Boot { suite, processes, cpus, memory, rounds, tracers: "" }
@@ -38,7 +41,7 @@ pub(super) fn boots(quick: bool) -> Vec<Boot> {
             boot("memcg", 1000, 1, 3072, 3),
             boot("global", 1000, 1, 3072, 3),
             boot("start", 10, 1, 3072, 2),
-            boot("readers", 10, 1, 3072, 2),
+            Boot { tracers: KINDS, ..boot("readers", 10, 1, 3072, 2) },
         ];
     }
     vec![
@@ -51,9 +54,9 @@ pub(super) fn boots(quick: bool) -> Vec<Boot> {
         Boot { tracers: OURS, ..boot("losses", 50_000, 2, 8192, 3) },
         Boot { tracers: OURS, ..boot("overflow", 5000, 1, 3072, 3) },
         boot("global", 1000, 1, 3072, 5),
-        boot("start", 10, 1, 3072, 3),
-        boot("idle", 10, 1, 3072, 1),
-        boot("readers", 10, 1, 3072, 3),
+        boot("start", 10, 1, 3072, 2),
+        Boot { tracers: KINDS, ..boot("idle", 10, 1, 3072, 1) },
+        Boot { tracers: KINDS, ..boot("readers", 10, 1, 3072, 3) },
         boot("sizes", 1000, 1, 3072, 4),
         boot("events", 20_000, 2, 5120, 25),
     ]

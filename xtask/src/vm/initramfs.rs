@@ -20,7 +20,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const PROFILE: &str = "vm";
 
 /// What is shipped, for what is measured.
-const SHIPPED: &str = "release";
+const SHIPPED: &str = "dist";
 
 /// A file or folder of the host for the guest, as given on the command line: `HOSTPATH[:GUESTPATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
