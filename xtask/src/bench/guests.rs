@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
+use super::results::Results;
 use super::root::Root;
 use super::suites::Boot;
 use crate::kernels::Kernel;
@@ -39,11 +40,12 @@ pub(super) fn run(
     root: &Root,
     programs: &Programs,
     tracers: &str,
+    results: &Results,
 ) -> Result<Measured> {
     let mut tries = 1;
     loop {
         println!("booting {}, {}: {}", kernel.description, boot.name(), boot.command(tracers).join(" "));
-        match once(boot, kernel, root, programs, tracers) {
+        match once(boot, kernel, root, programs, tracers, results) {
             Err(error) if tries < TRIES => {
                 tries += 1;
                 println!("  again: {error:#}");
@@ -53,10 +55,23 @@ pub(super) fn run(
     }
 }
 
-fn once(boot: &Boot, kernel: &Kernel, root: &Root, programs: &Programs, tracers: &str) -> Result<Measured> {
+fn once(
+    boot: &Boot,
+    kernel: &Kernel,
+    root: &Root,
+    programs: &Programs,
+    tracers: &str,
+    results: &Results,
+) -> Result<Measured> {
     let logs = workspace::vm_logs().join("bench").join(boot.key(kernel));
     fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
-    let lines = Arc::new(Mutex::new(Lines::default()));
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let lines = Arc::new(Mutex::new(Lines {
+        // The run tells which lines are from one boot.
+        stamp: vec![("run", at.into()), ("kernel", kernel.name.as_str().into()), ("cpus", boot.cpus.into())],
+        kept: Some((results.clone(), boot.key(kernel))),
+        ..Lines::default()
+    }));
     let stderr = fs::File::create(logs.join("stderr.log")).context("cannot create a log")?;
     let hardware = boot.hardware();
     let guest = Guest {
@@ -79,10 +94,6 @@ fn once(boot: &Boot, kernel: &Kernel, root: &Root, programs: &Programs, tracers:
             println!("  | {line}");
         }
         bail!("the guest did not end well (logs: {})", logs.display());
-    }
-    for line in &mut lines {
-        line["kernel"] = kernel.name.as_str().into();
-        line["cpus"] = boot.cpus.into();
     }
     lines.push(
         json!({ "row": "boot", "kernel": kernel.name, "package": kernel.description, "boot": boot.name(),
@@ -115,9 +126,11 @@ pub(super) fn shell(command: &str, kernel: &Kernel, root: &Root, programs: &Prog
     Ok(())
 }
 
-/// Takes apart what a guest prints.
+/// Takes apart what a guest prints. Lines are kept as they come: a guest that dies has measured what it has.
 #[derive(Default)]
 struct Lines {
+    stamp: Vec<(&'static str, Value)>,
+    kept: Option<(Results, String)>,
     rest: Vec<u8>,
     complete: Vec<Value>,
 }
@@ -128,8 +141,14 @@ impl Write for Lines {
         while let Some(at) = self.rest.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=at).collect();
             match serde_json::from_slice::<Value>(&line) {
-                Ok(line) => {
+                Ok(mut line) => {
                     println!("  {}", shorten(&line));
+                    for (key, value) in &self.stamp {
+                        line[*key] = value.clone();
+                    }
+                    if let Some((results, key)) = &self.kept {
+                        results.replace(key, std::slice::from_ref(&line)).map_err(io::Error::other)?;
+                    }
                     self.complete.push(line);
                 }
                 Err(_) => println!("  {}", String::from_utf8_lossy(&line).trim_end()),

@@ -61,16 +61,20 @@ impl Programs {
 
     /// Builds ours.
     pub(crate) fn with_busybox(busybox: PathBuf) -> Result<Self> {
-        let list = run::stdout_of(Command::new(&busybox).arg("--list-full"))?;
-        let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
-        Ok(Self { busybox, applets, ours: build_static()? })
+        Self::of(busybox, build_static()?)
     }
 
     /// Fetches busybox and builds ours, oomtrace as it is shipped.
     pub(crate) fn as_shipped() -> Result<Self> {
-        let mut programs = Self::get()?;
-        programs.ours[0] = shipped()?;
-        Ok(programs)
+        let oomtrace = shipped()?;
+        build(PROFILE, &["--package", "oomtrace-tests", "--bin", "guest"])?;
+        Self::of(busybox()?, vec![oomtrace, built(PROFILE, "guest")])
+    }
+
+    fn of(busybox: PathBuf, ours: Vec<PathBuf>) -> Result<Self> {
+        let list = run::stdout_of(Command::new(&busybox).arg("--list-full"))?;
+        let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
+        Ok(Self { busybox, applets, ours })
     }
 
     /// Writes the archive for one guest.

@@ -27,7 +27,7 @@ fn memcg(figures: &Figures, kernel: &str, key: &str, what: &str) -> String {
         let cells: Vec<String> = sizes
             .iter()
             .map(|&size| {
-                with_times(figures.median(at(size), peer, key), figures.median(at(size), "none", key))
+                with_times(figures.median(at(size), peer, key), figures.without(at(size), peer, key))
             })
             .collect();
         // The table of tasks is no part of the selection.
@@ -49,7 +49,7 @@ fn global(figures: &Figures, kernel: &str) -> String {
         for (peer, _) in TRACERS {
             let value = figures.median(at, peer, "total");
             if value.is_some() {
-                table.row(&[label(peer), &with_times(value, figures.median(at, "none", "total"))]);
+                table.row(&[label(peer), &with_times(value, figures.without(at, peer, "total"))]);
             }
         }
         text += &format!("### {kernel}: global OOM, {} processes\n\n{}", number(size as f64), table.finish());

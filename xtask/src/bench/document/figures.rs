@@ -60,6 +60,26 @@ impl Figures {
         median_of(self.line(at, peer)?, key)
     }
 
+    /// The median of what it takes without a tracer, in the boot that `peer` was measured in; in another one, if there was none of that
+    /// in it.
+    pub(super) fn without(&self, at: Place<'_>, peer: &str, key: &str) -> Option<f64> {
+        self.reference(at, peer, "none", key)
+    }
+
+    /// The same for another reference.
+    pub(super) fn reference(&self, at: Place<'_>, peer: &str, reference: &str, key: &str) -> Option<f64> {
+        let run = &self.line(at, peer)?["run"];
+        let old = self.0.iter().find(|line| {
+            line["kernel"] == at.kernel
+                && line["suite"] == at.suite
+                && line["processes"] == at.processes
+                && line["cpus"] == at.cpus
+                && line["peer"] == reference
+                && line["run"] == *run
+        });
+        median_of(old.or_else(|| self.line(at, reference))?, key)
+    }
+
     /// The lines of a suite that is measured at one size.
     pub(super) fn suite<'a>(&'a self, kernel: &'a str, suite: &'a str) -> impl Iterator<Item = &'a Value> {
         self.0.iter().filter(move |line| line["kernel"] == kernel && line["suite"] == suite)

@@ -51,7 +51,7 @@ const GOALS: &[Goal] = &[
         reached: |figures, kernel| {
             let at = Place { kernel, suite: "memcg", processes: 1000, cpus: 1 };
             let ours = figures.median(at, FENTRY, "total")?;
-            let table = figures.median(at, "dump_tasks", "total")?;
+            let table = figures.reference(at, FENTRY, "dump_tasks", "total")?;
             Some(Reached {
                 ours: format!("1/{:.1}", table / ours),
                 best_peer: best(figures, at, "total", |value| format!("1/{:.1}", table / value)),
@@ -220,7 +220,7 @@ fn scan(figures: &Figures, kernel: &str, ours: &str, goal: f64) -> Option<Reache
 }
 
 fn ratio(figures: &Figures, at: Place<'_>, key: &str, ours: &str, goal: f64) -> Option<Reached> {
-    let none = figures.median(at, "none", key)?;
+    let none = figures.without(at, ours, key)?;
     let times = figures.median(at, ours, key)? / none;
     Some(Reached {
         ours: format!("{times:.2}x"),
