@@ -162,6 +162,10 @@ impl Pipeline {
         // safe before the episode is shown: what a person has seen is on disk.
         let killed =
             matches!(&observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
+        let origin = match &observation {
+            Observation::Origin(info) => Some(info.clone()),
+            _ => None,
+        };
         let episodes =
             self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
         let commit = !episodes.is_empty() || killed;
@@ -173,6 +177,10 @@ impl Pipeline {
                 keeper.episode(episode);
             }
             self.show(episode);
+        }
+        if let Some(info) = origin {
+            let failures = self.sinks.origin(&info);
+            self.note(failures);
         }
         self.flow()
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use crate::badness::Subject;
+use crate::badness::{Scored, Subject};
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
 use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
@@ -30,6 +30,8 @@ pub(super) fn episode(
     machine: Machine,
 ) -> Episode {
     let lost = open.lost();
+    // Also of a report without its first line.
+    let first_ns = open.report.as_ref().map(|_| open.entered_ns);
     let scope = rules::scope(&open);
     let constraint = rules::constraint(&open);
     let Open {
@@ -42,6 +44,7 @@ pub(super) fn episode(
         kill_message,
         victims,
         closed,
+        report,
         folded,
         ..
     } = open;
@@ -53,12 +56,25 @@ pub(super) fn episode(
     let evaluated = closed.as_ref().map(|closed| closed.evaluated);
     let totalpages = closed.as_ref().and_then(|closed| closed.totalpages);
     let totalpages = totalpages.or_else(|| choice.as_ref().and_then(|choice| choice.totalpages));
+    let totalpages =
+        totalpages.or_else(|| report.as_ref().and_then(|it| it.totalpages.or(it.totalpages_without_swap)));
 
     candidates.sort_by_key(|(index, _)| *index);
-    let victims =
-        victims_of(victims, &candidates, choice.as_ref(), opened.as_ref().map(|o| &o.trigger), &mut paths);
+    let group = outcome == Outcome::GroupKilled;
+    let sacrificed = report.is_some() && !group;
+    let victims = victims_of(
+        victims,
+        &candidates,
+        choice.as_ref(),
+        opened.as_ref().map(|o| &o.trigger),
+        sacrificed,
+        &mut paths,
+    );
+    if report.is_some() {
+        compute(&mut candidates, totalpages, machine);
+    }
     let unseen = unseen_chosen(choice.as_ref(), &candidates, evaluated);
-    let scan = Scan { chosen, scope, scorer_silent };
+    let scan = Scan { chosen, scope, scorer_silent, computed: report.is_some() };
     let ranked = in_order(&candidates, unseen.as_ref(), scan)
         .into_iter()
         .map(|(index, candidate)| ranked(index, candidate, scan, totalpages, machine, &mut paths))
@@ -72,28 +88,35 @@ pub(super) fn episode(
     let tids: HashSet<i32> =
         tasks.flat_map(|task| [task.pid, task.tid]).filter(|&tid| adjustments.knows(tid)).collect();
     let adj_changes = adjustments.of(&tids, until_ns);
+    let timed = |ns: Option<u64>| ns.filter(|_| machine.has_times);
     let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
     let chosen_ns = choice.as_ref().map(|choice| choice.at.boot_ns);
     let (chosen_points, choice_message) = choice.map_or((None, None), |c| (c.chosen_points, c.message));
     Episode {
         id,
-        opened_ns: opened.as_ref().map(|opened| opened.at.boot_ns),
+        // Of a log it is when the report begins.
+        opened_ns: timed(opened.as_ref().map(|opened| opened.at.boot_ns).or(first_ns)),
         closed_ns: closed.as_ref().map(|closed| closed.at.boot_ns),
         outcome,
         scope,
         constraint,
         trigger: opened.as_ref().map(|opened| paths.person(opened.trigger.clone())),
         gfp_mask: opened.as_ref().and_then(|opened| opened.gfp_mask),
+        gfp_names: opened.as_ref().and_then(|opened| opened.gfp_names.clone()),
         order: opened.as_ref().and_then(|opened| opened.order),
         totalpages,
         memcg: memcg(levels, opened.as_ref().and_then(|opened| opened.memcg), &mut paths),
         candidates: ranked,
         evaluated,
         blocker,
-        chosen_ns,
+        // A log does not tell.
+        chosen_ns: chosen_ns.filter(|_| report.is_none()),
         chosen_points,
         message: choice_message.or(kill_message),
-        victims,
+        victims: victims
+            .into_iter()
+            .map(|victim| Victim { killed_ns: timed(victim.killed_ns), ..victim })
+            .collect(),
         scan_ns,
         folded,
         scorer_silent,
@@ -105,6 +128,31 @@ pub(super) fn episode(
         oom_group: evidence.oom_group.and_then(|group| paths.of(group.cgroup)),
         adj_changes,
         lost,
+        report,
+    }
+}
+
+/// Scores tasks of a log's table, which has not the kernel's points.
+fn compute(candidates: &mut [(u32, Candidate)], totalpages: Option<u64>, machine: Machine) {
+    let Some(kernel) = machine.kernel else { return };
+    for (_, candidate) in candidates {
+        let (Score::Unknown, Some(memory), Some(oom_score_adj)) =
+            (candidate.score, candidate.memory, candidate.task.oom_score_adj)
+        else {
+            continue;
+        };
+        // Without an adjustment the scale plays no part where points are pages.
+        let scale = totalpages.or_else(|| (oom_score_adj == 0 && kernel.scores_in_pages()).then_some(0));
+        let subject = Subject { memory, oom_score_adj, sys_admin: candidate.task.uid.map(|uid| uid == 0) };
+        let scored = match scale {
+            Some(totalpages) => kernel.score(&subject, totalpages),
+            None => (oom_score_adj == -1000).then_some(Scored::Unkillable),
+        };
+        candidate.score = match scored {
+            Some(Scored::Points(points)) => Score::Points(points),
+            Some(Scored::Unkillable) => Score::Unkillable,
+            Some(Scored::NotComparable) | None => Score::Unknown,
+        };
     }
 }
 
@@ -191,7 +239,9 @@ fn ranked(
     let Candidate { task, memory, flags, .. } = candidate;
     let (memory, flags) = (*memory, *flags);
     let explained = match (score, memory, task.oom_score_adj, totalpages, machine.kernel) {
-        (Score::Points(points), Some(memory), Some(oom_score_adj), Some(totalpages), Some(kernel)) => {
+        (Score::Points(points), Some(memory), Some(oom_score_adj), Some(totalpages), Some(kernel))
+            if !scan.computed =>
+        {
             // Capabilities are not captured; root has them all unless somebody took them away.
             let subject = Subject { memory, oom_score_adj, sys_admin: task.uid.map(|uid| uid == 0) };
             kernel.explain(points, &subject, totalpages)
@@ -207,6 +257,7 @@ fn victims_of(
     candidates: &[(u32, Candidate)],
     choice: Option<&Choice>,
     trigger: Option<&Task>,
+    sacrificed: bool,
     paths: &mut Paths<'_>,
 ) -> Vec<Victim> {
     if victims.is_empty() {
@@ -226,7 +277,10 @@ fn victims_of(
         .into_entries()
         .into_iter()
         .map(|entry| {
-            let why = why(&entry, chosen_pid);
+            let why = match why(&entry, chosen_pid) {
+                VictimWhy::Group if sacrificed => VictimWhy::Child,
+                why => why,
+            };
             let candidate = entry
                 .kill
                 .as_ref()

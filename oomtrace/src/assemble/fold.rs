@@ -32,7 +32,8 @@ pub(super) fn fold(open: &mut Vec<Open>, position: usize) {
         _ => return,
     };
     let Some(target) = target else { return };
-    let closed_ns = pass.closed.as_ref().map_or(0, |closed| closed.at.boot_ns);
+    let reported_ns = pass.report.as_ref().map_or(0, |report| report.at.boot_ns);
+    let closed_ns = pass.closed.as_ref().map_or(reported_ns, |closed| closed.at.boot_ns);
     let opened_ns = pass.opened.as_ref().map_or(closed_ns, |opened| opened.at.boot_ns);
     let lost = pass.lost();
 

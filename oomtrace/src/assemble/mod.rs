@@ -49,6 +49,19 @@ struct Machine {
     kernel: Option<badness::Kernel>,
     /// Victims are seen letting go of their address spaces.
     releases_observed: bool,
+    /// Stamps are times.
+    has_times: bool,
+}
+
+impl Machine {
+    fn of(info: &SessionInfo) -> Self {
+        Self {
+            gfp_fs: gfp::bits_of("__GFP_FS", &info.gfp_flags),
+            kernel: badness::Kernel::of(info),
+            releases_observed: info.releases_observed(),
+            has_times: info.has_times(),
+        }
+    }
 }
 
 /// Makes episodes of observations.
@@ -67,13 +80,8 @@ impl Assembler {
     /// For the observations of one session.
     #[must_use]
     pub fn new(info: &SessionInfo) -> Self {
-        let machine = Machine {
-            gfp_fs: gfp::bits_of("__GFP_FS", &info.gfp_flags),
-            kernel: badness::Kernel::of(info),
-            releases_observed: info.releases_observed(),
-        };
         Self {
-            machine,
+            machine: Machine::of(info),
             cgroups: CgroupTable::default(),
             adjustments: Adjustments::default(),
             open: Vec::new(),
@@ -99,6 +107,12 @@ impl Assembler {
             Observation::Released(released) => self.left(&released, Open::released),
             Observation::Reaper(reaper) => self.reap(&reaper),
             Observation::Clock(_) => {}
+            Observation::Origin(info) => {
+                // Its clock may be behind, its process ids are others.
+                finished.extend(self.finish());
+                self.machine = Machine::of(&info);
+                self.adjustments = Adjustments::default();
+            }
             Observation::AdjUpdated(update) => self.adjustments.learn(&update),
             Observation::MemcgLevel(_)
             | Observation::Candidates(_)
@@ -112,6 +126,7 @@ impl Assembler {
             | Observation::ZoneMemory(_)
             | Observation::MemcgStat(_)
             | Observation::OomGroup(_)
+            | Observation::Report(_)
             | Observation::Closed(_) => self.within(observation, &mut finished),
         }
         if let Some(now) = now {
@@ -165,7 +180,7 @@ impl Assembler {
             }
             None => return,
         };
-        let returned = matches!(observation, Observation::Closed(_));
+        let returned = matches!(observation, Observation::Closed(_) | Observation::Report(_));
         self.open[position].see(observation);
         if returned {
             self.open[position].outcome = Some(outcome::of(&mut self.open[position], self.machine));

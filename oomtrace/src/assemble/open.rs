@@ -2,6 +2,7 @@
 
 use crate::model::episode::{Folded, Outcome};
 use crate::model::observation::{Candidate, Choice, Closed, Lost, MemcgLevel, Opened, Reaper, Stamp};
+use crate::model::report::Report;
 use crate::model::{Name, Observation};
 
 use super::Machine;
@@ -38,7 +39,8 @@ pub(super) struct Open {
     pub(super) kill_message: Option<Name>,
     pub(super) victims: Victims,
     pub(super) closed: Option<Closed>,
-    /// Set when the return has been seen.
+    pub(super) report: Option<Report>,
+    /// Set when the return has been seen, or a log's report has been read to its end.
     pub(super) outcome: Option<Outcome>,
     pub(super) folded: Folded,
     /// Losses of passes folded into this one, and records dropped here.
@@ -60,6 +62,7 @@ impl Open {
             kill_message: None,
             victims: Victims::default(),
             closed: None,
+            report: None,
             outcome: None,
             folded: Folded::default(),
             more_lost: Lost::default(),
@@ -95,6 +98,11 @@ impl Open {
                 self.victims.mark(&marked, chosen.into_iter().chain(trigger));
             }
             Observation::Closed(closed) => self.closed = Some(closed),
+            Observation::Report(report) => {
+                self.more_lost.lines += u64::from(report.unread);
+                self.more_lost.reports += u64::from(report.cut || report.kill_only);
+                self.report = Some(report);
+            }
             Observation::Stack(_)
             | Observation::Situation(_)
             | Observation::NodeMemory(_)
@@ -107,6 +115,7 @@ impl Open {
             | Observation::Reaper(_)
             | Observation::Exited(_)
             | Observation::Released(_)
+            | Observation::Origin(_)
             | Observation::Clock(_) => {}
         }
     }
@@ -130,10 +139,12 @@ impl Open {
 
     /// When it is finished or has waited long enough, ns since boot.
     pub(super) fn due_ns(&self, machine: Machine) -> u64 {
-        let (Some(closed), Some(outcome)) = (&self.closed, self.outcome) else {
+        let over = self.closed.as_ref().map(|closed| closed.at);
+        let over = over.or(self.report.as_ref().map(|report| report.at));
+        let (Some(over), Some(outcome)) = (over, self.outcome) else {
             return self.last_seen_ns.saturating_add(SILENCE_DEADLINE_NS);
         };
-        let closed_ns = closed.at.boot_ns;
+        let closed_ns = over.boot_ns;
         if outcome == Outcome::NoneKillable {
             let last_ns = self.folded.span_ns.map_or(closed_ns, |(_, last)| last);
             return last_ns.saturating_add(REPEAT_GRACE_NS).min(closed_ns.saturating_add(REPEAT_DEADLINE_NS));

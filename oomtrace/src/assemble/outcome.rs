@@ -5,6 +5,7 @@
 
 use crate::model::episode::{Outcome, Scope};
 use crate::model::observation::{Chosen, Constraint};
+use crate::model::report::Report;
 
 use super::Machine;
 use super::open::Open;
@@ -12,7 +13,10 @@ use super::open::Open;
 /// The outcome of a pass whose return has been seen. Adds the trigger as victim when it can only have been the trigger
 /// that was dying, though no mark was seen (the tracepoint fires for the first mark only).
 pub(super) fn of(open: &mut Open, machine: Machine) -> Outcome {
-    let Some(closed) = &open.closed else { return Outcome::Incomplete };
+    let reported = open.report.is_some();
+    if open.closed.is_none() && !reported {
+        return Outcome::Incomplete;
+    }
     let group_message = open.kill_message.as_ref().is_some_and(|m| contains(m, b"memory.oom.group"));
     let kills = open.victims.kills();
     if kills > 1 || (kills == 1 && group_message) {
@@ -29,12 +33,22 @@ pub(super) fn of(open: &mut Open, machine: Machine) -> Outcome {
     if !open.victims.is_empty() {
         return Outcome::AlreadyExiting;
     }
+    let Some(closed) = &open.closed else { return told(open.report.as_ref()) };
     match closed.chosen {
         Some(Chosen::Aborted) => Outcome::Skipped,
         // Chosen, and nothing seen of what came of it.
         Some(Chosen::Task) | None => Outcome::Incomplete,
         Some(Chosen::Nobody) if closed.evaluated > 0 => Outcome::NoneKillable,
         Some(Chosen::Nobody) => without_a_scan(open, machine),
+    }
+}
+
+/// What a log's report says of a pass that killed nobody.
+fn told(report: Option<&Report>) -> Outcome {
+    match report {
+        Some(report) if report.none_killable => Outcome::NoneKillable,
+        Some(report) if report.already_exiting => Outcome::AlreadyExiting,
+        _ => Outcome::Incomplete,
     }
 }
 
@@ -68,6 +82,9 @@ fn without_a_scan(open: &mut Open, machine: Machine) -> Outcome {
 
 /// Whole machine or one memcg; `None` when neither the entry nor a constraint was seen.
 pub(super) fn scope(open: &Open) -> Option<Scope> {
+    if let Some(report) = &open.report {
+        return report.memcg.map(|memcg| if memcg { Scope::Memcg } else { Scope::Global });
+    }
     if let Some(opened) = &open.opened {
         return Some(if opened.memcg.is_some() { Scope::Memcg } else { Scope::Global });
     }
@@ -80,6 +97,7 @@ pub(super) fn scope(open: &Open) -> Option<Scope> {
 /// `oom_control.constraint`, from whoever saw it.
 pub(super) fn constraint(open: &Open) -> Option<Constraint> {
     let closed = open.closed.as_ref().and_then(|closed| closed.constraint);
+    let closed = closed.or_else(|| open.report.as_ref().and_then(|report| report.constraint));
     closed.or_else(|| open.choice.as_ref().and_then(|choice| choice.constraint))
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Scan {
     pub(super) chosen: Option<i32>,
     pub(super) scope: Option<Scope>,
     pub(super) scorer_silent: bool,
+    /// Points are not the kernel's, but computed.
+    pub(super) computed: bool,
 }
 
 /// The process that was chosen; `None` when nobody was, or it is not known.

@@ -50,7 +50,7 @@ impl Kernel {
     #[must_use]
     pub fn of(info: &SessionInfo) -> Option<Self> {
         Some(Self {
-            release: Release::parse(info.kernel_release.as_deref()?)?,
+            release: Release::parse(info.formula_release()?)?,
             page_size: info.page_size,
             cpus: info.cpus,
             percpu: info.rss_counters_percpu,
@@ -59,6 +59,12 @@ impl Kernel {
                 SourceKind::Log | SourceKind::Import => false,
             },
         })
+    }
+
+    /// Whether its points are pages, to which an adjustment is added.
+    #[must_use]
+    pub fn scores_in_pages(&self) -> bool {
+        self.release.era() > Era::Thousandths
     }
 
     /// Scores by this kernel's formula. `None` when something that it needs is not known.

@@ -28,13 +28,8 @@ pub fn memory_pages(memory: &Memory, page_size: u32) -> Option<i64> {
     if page_size == 0 {
         return None;
     }
-    let parts = [
-        memory.rss_anon_pages?,
-        memory.rss_file_pages?,
-        memory.rss_shmem_pages?,
-        memory.swap_entries?,
-        memory.pgtables_bytes? / u64::from(page_size),
-    ];
+    let parts =
+        [memory.resident_pages()?, memory.swap_entries?, memory.pgtables_bytes? / u64::from(page_size)];
     Some(clamp(parts.iter().map(|&pages| i128::from(pages)).sum()))
 }
 

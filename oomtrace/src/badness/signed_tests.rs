@@ -15,6 +15,7 @@ fn memory(anon: u64, file: u64, shmem: u64, swap: u64, pgtables_bytes: u64) -> M
         swap_entries: Some(swap),
         pgtables_bytes: Some(pgtables_bytes),
         total_vm_pages: None,
+        rss_pages: None,
     }
 }
 

@@ -21,6 +21,7 @@ fn subject(pages: u64, oom_score_adj: i16, sys_admin: bool) -> Subject {
         swap_entries: Some(0),
         pgtables_bytes: Some(0),
         total_vm_pages: None,
+        rss_pages: None,
     };
     Subject { memory, oom_score_adj, sys_admin: Some(sys_admin) }
 }
@@ -176,6 +177,7 @@ proptest! {
             swap_entries: d,
             pgtables_bytes: e,
             total_vm_pages: None,
+            rss_pages: None,
         };
         let kernel = Kernel { page_size, ..kernel(ERAS[era]) };
         let subject = Subject { memory, oom_score_adj: adj, sys_admin };

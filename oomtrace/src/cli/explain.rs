@@ -30,11 +30,12 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     sinks.add("the episode", Box::new(Finder(Arc::clone(&found))));
     let pipeline = Pipeline::new(sinks, Filter::default(), |message| say(&message));
     let (summary, _) = replay::drive(&mut input, pipeline, Speed::Max);
-    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     let verdict = input.verdict();
+    let origin = found.info.take();
     let episode = found.episode(&input.name)?;
 
-    let info = input.reader.info();
+    let info = origin.as_deref().unwrap_or(input.reader.info());
     let mut changes = Vec::with_capacity(args.what_if.len());
     for text in &args.what_if {
         changes.push(text.parse().map_err(|error| Usage(unreadable(&error, &episode, info)))?);
@@ -61,6 +62,10 @@ struct Found {
     episode: Option<Episode>,
     /// Number, outcome and victim of the first ones.
     listed: Vec<(u64, Outcome, Option<Person>)>,
+    /// The head that is in force, when it is not that of the recording.
+    origin: Option<Box<SessionInfo>>,
+    /// The same for the episode.
+    info: Option<Box<SessionInfo>>,
     /// How many there are.
     count: u64,
     /// How many killed somebody.
@@ -71,6 +76,11 @@ struct Finder(Arc<Mutex<Found>>);
 
 impl Sink for Finder {
     fn start(&mut self, _: &SessionInfo) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn origin(&mut self, info: &SessionInfo) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).origin = Some(Box::new(info.clone()));
         Ok(())
     }
 
@@ -93,6 +103,7 @@ impl Sink for Finder {
         };
         if take {
             found.episode = Some(episode.clone());
+            found.info = found.origin.clone();
         }
         Ok(())
     }

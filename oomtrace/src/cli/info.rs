@@ -47,6 +47,8 @@ struct Counts {
     first_ns: Option<u64>,
     last_ns: Option<u64>,
     folded: u64,
+    /// Boots and machines that the recording goes on with.
+    origins: u64,
 }
 
 const OUTCOMES: [(Outcome, &str); 7] = [
@@ -66,6 +68,12 @@ impl Sink for Counter {
         Ok(())
     }
 
+    fn origin(&mut self, _: &SessionInfo) -> io::Result<()> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.origins += 1;
+        Ok(())
+    }
+
     fn episode(&mut self, episode: &Episode) -> io::Result<()> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (count, (outcome, _)) in counts.outcomes.iter_mut().zip(OUTCOMES) {
@@ -74,7 +82,10 @@ impl Sink for Counter {
         let folded = episode.folded;
         counts.folded +=
             u64::from(folded.aborted_scans) + u64::from(folded.already_exiting) + u64::from(folded.repeats);
-        for ns in [episode.opened_ns, episode.closed_ns].into_iter().flatten() {
+        // Times of another boot cannot be compared with these.
+        let times = [episode.opened_ns, episode.closed_ns].into_iter().flatten();
+        let comparable = counts.origins == 0;
+        for ns in times.filter(|_| comparable) {
             counts.first_ns = Some(counts.first_ns.map_or(ns, |first| first.min(ns)));
             counts.last_ns = Some(counts.last_ns.map_or(ns, |last| last.max(ns)));
         }

@@ -39,6 +39,7 @@ fn memory(fields: &Fields<'_>, offset: usize) -> Result<Memory, DecodeError> {
         swap_entries: number(offset_of!(wire::Memory, swapents))?,
         pgtables_bytes: number(offset_of!(wire::Memory, pgtables_bytes))?,
         total_vm_pages: number(offset_of!(wire::Memory, total_vm))?,
+        rss_pages: None,
     })
 }
 

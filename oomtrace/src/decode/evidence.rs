@@ -105,6 +105,7 @@ pub(super) fn situation(fields: &Fields<'_>, at: Stamp) -> Result<Observation, D
         hwpoisoned_pages: pages(variable::HWPOISONED)?,
         nodes_left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
         zones_left_out: 0,
+        ..Situation::default()
     }))
 }
 
@@ -141,7 +142,7 @@ pub(super) fn node(
     if fields.u32(offset_of!(wire::Node, read_failed))? != 0 {
         return Ok(Vec::new());
     }
-    let mut found = vec![Observation::NodeMemory(NodeMemory { at, node, stats })];
+    let mut found = vec![Observation::NodeMemory(NodeMemory { at, node, stats, counters: Vec::new() })];
     for index in 0..zones {
         let name = fields.name(offset_of!(wire::Node, names) + index * ZONE_NAME_LEN, ZONE_NAME_LEN)?;
         let bytes = fields.slice(start + stats_len + index * zone_len, zone_len)?;
@@ -200,7 +201,7 @@ pub(super) fn memcg_stat(fields: &Fields<'_>, at: Stamp) -> Result<Observation, 
         () => indexed(&stats, index),
     };
     let cgroup = known_u64(fields.u64(offset_of!(wire::MemcgStat, cgroup))?).unwrap_or(0);
-    Ok(Observation::MemcgStat(MemcgStat { at, cgroup, stats }))
+    Ok(Observation::MemcgStat(MemcgStat { at, cgroup, stats, counters: Vec::new() }))
 }
 
 /// Counters in the order of the items. In 6.10 an item's entry is its position and one, and 0 for an item that is not kept;

@@ -144,6 +144,7 @@ fn opened(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeError> {
         gfp_mask: if gfp_known { Some(fields.u32(offset_of!(wire::Subject, gfp_mask))?) } else { None },
         order: known_i32(fields.i32(offset_of!(wire::Subject, order))?),
         memcg: if memcg == 0 { None } else { Some(cgroup_id(memcg)) },
+        gfp_names: None,
     }))
 }
 

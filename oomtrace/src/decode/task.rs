@@ -48,6 +48,7 @@ pub(super) fn candidate(fields: &Fields<'_>, offset: usize) -> Result<Candidate,
         swap_entries: pages(offset_of!(wire::Task, swapents))?,
         pgtables_bytes: pages(offset_of!(wire::Task, pgtables_bytes))?,
         total_vm_pages: pages(offset_of!(wire::Task, total_vm))?,
+        rss_pages: None,
     };
     Ok(Candidate {
         task: trigger(fields, offset)?,

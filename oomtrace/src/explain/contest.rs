@@ -117,7 +117,7 @@ impl<'a> Contest<'a> {
     /// The contest of an episode.
     #[must_use]
     pub fn new(episode: &'a Episode, session: &SessionInfo) -> Self {
-        let known_formula = session.kernel_release.as_deref().is_some_and(badness::applies_to);
+        let known_formula = session.formula_release().is_some_and(badness::applies_to);
         let totalpages = episode.totalpages;
         let mut entries: Vec<_> = episode
             .candidates

@@ -58,14 +58,14 @@ pub(super) fn gaps(
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let unknown = episode.candidates.iter().filter(|c| c.score == Score::Unknown).count();
     let unseen = episode.victims.iter().filter(|victim| victim.exited_ns.is_none()).count();
-    let known_formula = session.kernel_release.as_deref().is_some_and(badness::applies_to);
+    let known_formula = session.formula_release().is_some_and(badness::applies_to);
     let hooked = |target: &str| {
         session.hooks.iter().any(|hook| hook.missing.is_none() && hook.target.contains(target))
     };
     let limiting = episode.memcg.iter().find(|level| level.limiting);
     let has_memory = episode.candidates.iter().any(|candidate| candidate.memory.is_some());
-    add(episode.opened_ns.is_none(), Gap::Entry);
-    add(episode.closed_ns.is_none(), Gap::Return);
+    add(episode.trigger.is_none(), Gap::Entry);
+    add(episode.closed_ns.is_none() && episode.report.is_none(), Gap::Return);
     add(contest.missing() > 0, Gap::Candidates(contest.missing()));
     add(episode.scorer_silent, Gap::ScorerSilent);
     add(unknown > 0 && !episode.scorer_silent, Gap::Points(count(unknown)));

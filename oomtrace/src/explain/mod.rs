@@ -8,6 +8,7 @@
 //! - [`settings`]: what `/proc/sys/vm` did to it;
 //! - [`timeline`]: what happened when;
 //! - [`gaps`]: what is not known, and what cannot be told for that reason;
+//! - [`told`]: what a log says against what is computed from it;
 //! - [`change`], [`what_if`]: the choice made again, with something different.
 
 pub mod cause;
@@ -20,6 +21,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod told;
 pub mod what_if;
 
 use crate::model::SessionInfo;

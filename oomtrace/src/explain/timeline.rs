@@ -20,6 +20,8 @@ pub struct Moment {
 pub enum Event {
     /// `out_of_memory()` was entered.
     Entered,
+    /// The first line of the report in the kernel's log.
+    Reported,
     /// The first candidate had been looked at.
     FirstCandidate,
     /// The scan was over and the choice made (`oom_kill_process()` was entered): the kernel goes from one to the other
@@ -76,7 +78,8 @@ pub fn timeline(episode: &Episode) -> Vec<Moment> {
             moments.push(Moment { at_ns, delay_ns, event });
         }
     };
-    add(episode.opened_ns, Event::Entered);
+    let first = if episode.report.is_some() { Event::Reported } else { Event::Entered };
+    add(episode.opened_ns, first);
     add(episode.scan_ns.map(|(first, _)| first), Event::FirstCandidate);
     let scanned = episode.scan_ns.map(|(_, last)| last).filter(|_| episode.outcome != Outcome::NoneKillable);
     add(episode.chosen_ns.or(scanned), Event::Chosen);

@@ -87,7 +87,7 @@ impl Keeper {
             let number = match victim.why {
                 VictimWhy::SharedMm => &mut self.shared_mm,
                 VictimWhy::Exiting => &mut self.exiting,
-                VictimWhy::Chosen | VictimWhy::Group => continue,
+                VictimWhy::Chosen | VictimWhy::Group | VictimWhy::Child => continue,
             };
             // It may be marked once more, in a pass of its own, while it dies of what has been told already.
             let pid = victim.task.pid;

@@ -5,6 +5,7 @@
 use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, Situation, Stack, ZoneMemory};
 use super::name::Name;
 use super::observation::{Constraint, Lost, Memory, Score, TaskFlags};
+use super::report::Report;
 
 /// One pass through `out_of_memory()` and what followed.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Episode {
     pub trigger: Option<Person>,
     /// `oom_control.gfp_mask`.
     pub gfp_mask: Option<u32>,
+    /// Its flags in the words of the kernel's log; `None` from other sources, and from logs that do not name them.
+    pub gfp_names: Option<Name>,
     /// `oom_control.order`; -1 for sysrq.
     pub order: Option<i32>,
     /// Pages that the constraint allows.
@@ -72,6 +75,9 @@ pub struct Episode {
     pub adj_changes: Vec<AdjUpdated>,
     /// What was lost.
     pub lost: Lost,
+    /// What the report in the kernel's log says; `None` from other sources, and of a report that was not read to its end. Then
+    /// points are *computed*, from the table of tasks: a log has not the kernel's own.
+    pub report: Option<Report>,
 }
 
 /// How an episode ended.
@@ -293,6 +299,8 @@ pub enum VictimWhy {
     SharedMm,
     /// Was dying anyway; marked to speed it up.
     Exiting,
+    /// Killed in place of the chosen one, its parent (up to Linux 5.0).
+    Child,
 }
 
 /// What the reaper did.

@@ -97,10 +97,35 @@ pub struct Situation {
     #[n(13)]
     #[cbor(default)]
     pub zones_left_out: u32,
+    /// Sums over the machine, from sources that have these and not their parts.
+    #[n(14)]
+    #[cbor(default)]
+    pub totals: Vec<Counter>,
+    /// "pages RAM", from the same.
+    #[n(15)]
+    pub ram_pages: Option<u64>,
+    /// "pages reserved", from the same.
+    #[n(16)]
+    pub reserved_pages: Option<u64>,
+    /// "pages HighMem/MovableOnly", from the same.
+    #[n(17)]
+    pub highmem_pages: Option<u64>,
+}
+
+/// A counter that brings its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Counter {
+    /// The kernel's enumerator, for example `NR_ACTIVE_ANON`; of a memcg the name in `memory.stat`.
+    #[n(0)]
+    pub name: Name,
+    /// Pages, except where the name ends in `_KB`; of a memcg what `memory.stat` has, bytes or how many.
+    #[n(1)]
+    pub value: u64,
 }
 
 /// Counters of one NUMA node: `pglist_data.vm_stat`.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct NodeMemory {
     /// When.
@@ -114,6 +139,10 @@ pub struct NodeMemory {
     #[n(2)]
     #[cbor(default)]
     pub stats: Vec<i64>,
+    /// Counters from a log, which has not all of them.
+    #[n(3)]
+    #[cbor(default)]
+    pub counters: Vec<Counter>,
 }
 
 /// One populated zone of one node: `struct zone`. Sizes are pages.
@@ -168,10 +197,14 @@ pub struct ZoneMemory {
     #[n(14)]
     #[cbor(default)]
     pub free_blocks: Vec<u64>,
+    /// Counters from a log, `NR_FREE_PAGES` among them.
+    #[n(15)]
+    #[cbor(default)]
+    pub counters: Vec<Counter>,
 }
 
 /// Counters of the limiting memcg, what its `memory.stat` is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct MemcgStat {
     /// When: at the first kill, after the kernel has brought them up to date for its own report. When it printed none (it prints
@@ -185,6 +218,10 @@ pub struct MemcgStat {
     #[n(2)]
     #[cbor(default)]
     pub stats: Vec<Option<i64>>,
+    /// Counters from a log, as `memory.stat` has them.
+    #[n(3)]
+    #[cbor(default)]
+    pub counters: Vec<Counter>,
 }
 
 /// `mem_cgroup_print_oom_group()` was told the cgroup that is killed as a whole.

@@ -1,6 +1,7 @@
 //! Names of the bits in a gfp_mask. The table is the captured kernel's own; bits move between kernels.
 
-use super::session::GfpFlag;
+use super::episode::Episode;
+use super::session::{GfpFlag, SessionInfo};
 
 /// Names `mask` the way the kernel's `__print_flags()` does: entries are tried in the table's order, one matches when all
 /// of its bits are still there, and takes them away. What is left over comes last, as a hex number.
@@ -18,6 +19,19 @@ pub fn flag_names(mask: u32, table: &[GfpFlag]) -> Vec<String> {
         names.push(format!("{left:#x}"));
     }
     names
+}
+
+/// The flags of an episode's request: those that the kernel's log names, or else those of the session's table.
+#[must_use]
+pub fn names_of(episode: &Episode, info: &SessionInfo) -> Vec<String> {
+    match (&episode.gfp_names, episode.gfp_mask) {
+        (Some(names), _) => {
+            let names = String::from_utf8_lossy(names);
+            names.split('|').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        }
+        (None, Some(mask)) => flag_names(mask, &info.gfp_flags),
+        (None, None) => Vec::new(),
+    }
 }
 
 /// The bits that one name stands for; `None` when the table does not have it.

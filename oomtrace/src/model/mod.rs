@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod meminfo;
 pub mod name;
 pub mod observation;
+pub mod report;
 pub mod session;
 pub mod stats;
 

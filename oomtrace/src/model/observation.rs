@@ -11,6 +11,8 @@ use minicbor::{Decode, Encode};
 
 use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, OomGroup, Situation, Stack, ZoneMemory};
 use super::name::Name;
+use super::report::Report;
+use super::session::SessionInfo;
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,11 @@ pub enum Observation {
     OomGroup(OomGroup),
     /// Somebody's `oom_score_adj` was written, at any time.
     AdjUpdated(AdjUpdated),
+    /// A report of the kernel's log was read to its end.
+    Report(Report),
+    /// What follows was captured by another boot, or on another machine, than what came before: the head that a session of its
+    /// own would have. Only in sessions made of logs.
+    Origin(Box<SessionInfo>),
     /// The source's clock moved on while an episode was unfinished. Sources send these so that deadlines are part of the
     /// recording and replay closes an episode exactly where live capture did.
     Clock(Clock),
@@ -90,7 +97,8 @@ impl Observation {
             Self::MemcgStat(o) => Some(o.at),
             Self::OomGroup(o) => Some(o.at),
             Self::AdjUpdated(o) => Some(o.at),
-            Self::Cgroup(_) | Self::Clock(_) => None,
+            Self::Report(o) => Some(o.at),
+            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) => None,
         }
     }
 }
@@ -128,6 +136,9 @@ pub struct Opened {
     #[n(4)]
     pub memcg: Option<u64>,
     // Key 5 was reserved for addresses and has never been written: see [`Stack`].
+    /// The flags of `gfp_mask` in the words of the kernel's log (Linux 4.6 and later); `None` from other sources.
+    #[n(6)]
+    pub gfp_names: Option<Name>,
 }
 
 /// Who a task is. Sizes and scores are in [`Candidate`].
@@ -297,6 +308,19 @@ pub struct Memory {
     /// `mm_struct.total_vm`, pages.
     #[n(5)]
     pub total_vm_pages: Option<u64>,
+    /// The three kinds of RSS in one, pages, from sources that know no more (a log before Linux 6.8); `None` elsewhere.
+    #[n(6)]
+    pub rss_pages: Option<u64>,
+}
+
+impl Memory {
+    /// Resident, pages: the sum of the three kinds, or what is known in their place.
+    #[must_use]
+    pub fn resident_pages(&self) -> Option<u64> {
+        let parts = [self.rss_anon_pages, self.rss_file_pages, self.rss_shmem_pages];
+        let sum = parts.into_iter().try_fold(0_u64, |sum, part| Some(sum.saturating_add(part?)));
+        sum.or(self.rss_pages)
+    }
 }
 
 /// Facts about a task, as bits; values are stored in session files.
@@ -563,6 +587,14 @@ pub struct Lost {
     /// a kernel that does not count them (before 5.12), and for a single episode, whose part is not known.
     #[n(6)]
     pub missed_runs: Option<u64>,
+    /// Lines of a report in a log that could not be read.
+    #[n(7)]
+    #[cbor(default)]
+    pub lines: u64,
+    /// Reports of which a log has only a part, or nothing because the kernel printed too many.
+    #[n(8)]
+    #[cbor(default)]
+    pub reports: u64,
 }
 
 impl Lost {
@@ -575,7 +607,10 @@ impl Lost {
 
     /// Adds the losses of a part to those of the whole.
     pub fn add(&mut self, part: Self) {
-        let Self { candidates, records, reads, victims, rejected, unclosed, missed_runs } = part;
+        let Self { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports } =
+            part;
+        self.lines = self.lines.saturating_add(lines);
+        self.reports = self.reports.saturating_add(reports);
         self.candidates = self.candidates.saturating_add(candidates);
         self.records = self.records.saturating_add(records);
         self.reads = self.reads.saturating_add(reads);

@@ -92,6 +92,31 @@ pub struct SessionInfo {
     /// `/proc/sys/kernel/tainted` at start.
     #[n(24)]
     pub tainted: Option<u64>,
+    /// What the stamps of a log mean; `None` from other sources, whose stamps are boot time.
+    #[n(25)]
+    pub log_clock: Option<LogClock>,
+    /// A release with the formula that the lines of a log have the shape of, when no line tells the release.
+    #[n(26)]
+    pub release_by_shape: Option<String>,
+}
+
+/// What is known of the times of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LogClock {
+    /// Stamps are boot time. Otherwise they are a distance from `started_unix_ns` and the boot time is not known; without
+    /// `started_unix_ns` they are no time at all and only tell the order.
+    #[n(0)]
+    #[cbor(default)]
+    pub boot: bool,
+    /// The log tells the offset of its wall clock from UTC. Otherwise it was taken for `utc_offset_seconds`.
+    #[n(1)]
+    #[cbor(default)]
+    pub zone: bool,
+    /// The log tells the year.
+    #[n(2)]
+    #[cbor(default)]
+    pub year: bool,
 }
 
 impl SessionInfo {
@@ -100,6 +125,30 @@ impl SessionInfo {
     #[must_use]
     pub fn unix_ns(&self, boot_ns: u64) -> Option<i128> {
         Some(i128::from(self.started_unix_ns?) + i128::from(boot_ns) - i128::from(self.started_boot_ns))
+    }
+
+    /// The stamp as boot time; `None` when it is none.
+    #[must_use]
+    pub fn boot_ns(&self, stamp: u64) -> Option<u64> {
+        self.log_clock.is_none_or(|clock| clock.boot).then_some(stamp)
+    }
+
+    /// Whether stamps are times, so that their distances are durations.
+    #[must_use]
+    pub fn has_times(&self) -> bool {
+        self.started_unix_ns.is_some() || self.log_clock.is_none_or(|clock| clock.boot)
+    }
+
+    /// Whether observations were made by reading a log.
+    #[must_use]
+    pub fn of_a_log(&self) -> bool {
+        matches!(self.source, SourceKind::Log | SourceKind::Import)
+    }
+
+    /// The release whose formula is to be used.
+    #[must_use]
+    pub fn formula_release(&self) -> Option<&str> {
+        self.kernel_release.as_deref().or(self.release_by_shape.as_deref())
     }
 
     /// Whether `exit_oom_victim()` was hooked: that no release of a marked victim was seen means that its memory is not

@@ -112,7 +112,8 @@ fn stamp_mut(observation: &mut Observation) -> Option<&mut crate::model::observa
         Observation::MemcgStat(o) => Some(&mut o.at),
         Observation::OomGroup(o) => Some(&mut o.at),
         Observation::AdjUpdated(o) => Some(&mut o.at),
-        Observation::Cgroup(_) | Observation::Clock(_) => None,
+        Observation::Report(o) => Some(&mut o.at),
+        Observation::Cgroup(_) | Observation::Clock(_) | Observation::Origin(_) => None,
     }
 }
 

@@ -19,6 +19,7 @@ fn process(pid: i32, pages: u64, adj: i16) -> Process {
         swap_entries: Some(0),
         pgtables_bytes: Some(0),
         total_vm_pages: Some(pages),
+        rss_pages: None,
     };
     Process {
         pid,

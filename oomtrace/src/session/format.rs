@@ -7,6 +7,7 @@
 //! | 1.0 | 0.1.0 | first |
 //! | 1.1 | 0.1.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
 //! | 1.2 | 0.1.0 | candidates field by field, compressed blocks |
+//! | 1.3 | 0.1.0 | what logs tell: reports, other boots and machines in one session, named counters |
 
 use std::fmt;
 
@@ -20,7 +21,7 @@ use super::columns;
 /// the control-Z stops `type` on one system; all three tell text tools that this is not text.
 pub const MAGIC: [u8; 8] = *b"\x89OOM\r\n\x1a\n";
 /// The version that this program writes.
-pub const VERSION: Version = Version { major: Major(1), minor: Minor(2) };
+pub const VERSION: Version = Version { major: Major(1), minor: Minor(3) };
 /// Bytes of the file's header: magic, version, checksum.
 pub const HEADER_LEN: usize = 16;
 /// Bytes of a frame's header: length, kind, flags.
@@ -105,6 +106,10 @@ pub mod kind {
     pub const ADJ_UPDATED: u16 = 35;
     /// `Observation::Candidates`, field by field ([`columns`](mod@crate::session::columns)).
     pub const CANDIDATE_COLUMNS: u16 = 36;
+    /// `Observation::Report`.
+    pub const REPORT: u16 = 37;
+    /// `Observation::Origin`.
+    pub const ORIGIN: u16 = 38;
 }
 
 /// What a frame holds.
@@ -225,6 +230,8 @@ fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
             Observation::MemcgStat(o) => put(out, kind::MEMCG_STAT, o),
             Observation::OomGroup(o) => put(out, kind::OOM_GROUP, o),
             Observation::AdjUpdated(o) => put(out, kind::ADJ_UPDATED, o),
+            Observation::Report(o) => put(out, kind::REPORT, o),
+            Observation::Origin(o) => put(out, kind::ORIGIN, o),
         },
     }
 }
@@ -261,6 +268,8 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::MEMCG_STAT => get(payload).map(|o| Frame::Observation(Observation::MemcgStat(o))),
         kind::OOM_GROUP => get(payload).map(|o| Frame::Observation(Observation::OomGroup(o))),
         kind::ADJ_UPDATED => get(payload).map(|o| Frame::Observation(Observation::AdjUpdated(o))),
+        kind::REPORT => get(payload).map(|o| Frame::Observation(Observation::Report(o))),
+        kind::ORIGIN => get(payload).map(|o| Frame::Observation(Observation::Origin(Box::new(o)))),
         kind::CANDIDATE_COLUMNS => {
             columns::read(payload).map(|o| Frame::Observation(Observation::Candidates(o)))
         }

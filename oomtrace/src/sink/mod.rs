@@ -21,6 +21,14 @@ pub trait Sink {
     /// What the writer says. The sink is not called again then; the same goes for the other methods.
     fn start(&mut self, info: &SessionInfo) -> io::Result<()>;
 
+    /// The session goes on with another boot, or another machine ([`Observation::Origin`](crate::model::Observation::Origin)):
+    /// the episodes that follow are described by `info`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::start`].
+    fn origin(&mut self, info: &SessionInfo) -> io::Result<()>;
+
     /// An episode is finished.
     ///
     /// # Errors
@@ -104,6 +112,11 @@ impl FanOut {
         self.each(|sink| sink.start(info))
     }
 
+    /// [`Sink::origin`] of all; returns those that failed.
+    pub fn origin(&mut self, info: &SessionInfo) -> Vec<Failure> {
+        self.each(|sink| sink.origin(info))
+    }
+
     /// [`Sink::episode`] of all; returns those that failed.
     pub fn episode(&mut self, episode: &Episode) -> Vec<Failure> {
         self.each(|sink| sink.episode(episode))
@@ -139,6 +152,9 @@ mod tests {
         fn start(&mut self, _: &SessionInfo) -> io::Result<()> {
             Ok(())
         }
+        fn origin(&mut self, _: &SessionInfo) -> io::Result<()> {
+            Ok(())
+        }
         fn episode(&mut self, _: &Episode) -> io::Result<()> {
             Err(self.0.into())
         }
@@ -151,6 +167,9 @@ mod tests {
 
     impl Sink for Counts {
         fn start(&mut self, _: &SessionInfo) -> io::Result<()> {
+            Ok(())
+        }
+        fn origin(&mut self, _: &SessionInfo) -> io::Result<()> {
             Ok(())
         }
         fn episode(&mut self, _: &Episode) -> io::Result<()> {

@@ -144,6 +144,7 @@ fn process(pid: i32, cgroup: u64, numbers: &mut Numbers) -> Candidate {
         swap_entries: Some(if numbers.below(3) == 0 { numbers.around(8) } else { 0 }),
         pgtables_bytes: Some(numbers.around(anon.saturating_sub(7)) * 4096),
         total_vm_pages: Some(numbers.around(anon + 2)),
+        rss_pages: None,
     };
     judged(Candidate { memory: Some(memory), ..unkillable(task, memory) })
 }

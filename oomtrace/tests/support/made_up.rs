@@ -73,6 +73,8 @@ pub fn info() -> SessionInfo {
         memcg_stat_items: evidence::items(evidence::MEMCG_ITEMS),
         vmstat_oom_kills: None,
         tainted: Some(0x1000),
+        log_clock: None,
+        release_by_shape: None,
     }
 }
 
@@ -88,6 +90,7 @@ pub fn memory(anon_pages: u64, file_pages: u64) -> Memory {
         swap_entries: Some(0),
         pgtables_bytes: Some((anon_pages / 400 + 8) * 4096),
         total_vm_pages: Some(anon_pages * 2 + 5000),
+        rss_pages: None,
     }
 }
 
@@ -194,6 +197,7 @@ impl Pass {
             gfp_mask: Some(gfp_mask),
             order: Some(order),
             memcg,
+            gfp_names: None,
         };
         Self {
             observations: vec![Observation::Opened(opened)],

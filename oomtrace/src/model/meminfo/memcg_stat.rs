@@ -70,7 +70,12 @@ const COUNTS: [&str; 6] = ["WORKINGSET_", "PG", "THP_", "ZSWP", "SWP", "NUMA_"];
 /// What was captured, in the order of the session's `memcg_stat_items`. Counters that the kernel does not keep for memcgs
 /// are left out, and those whose unit is not known: they have no value that could be told.
 pub fn lines<'a>(stat: &'a MemcgStat, info: &'a SessionInfo) -> impl Iterator<Item = Line<'a>> {
-    stat.stats.iter().enumerate().filter_map(|(position, value)| {
+    let told = stat.counters.iter().map(|counter| {
+        let name = String::from_utf8_lossy(&counter.name);
+        let bytes = ITEMS.iter().any(|(_, known, unit)| *known == name && *unit != Unit::Count);
+        Line { bytes, name, value: counter.value }
+    });
+    let captured = stat.stats.iter().enumerate().filter_map(|(position, value)| {
         let value = u64::try_from((*value)?.max(0)).unwrap_or(0);
         let Some(item) = info.memcg_stat_items.get(position).filter(|item| !item.is_empty()) else {
             return Some(Line { name: position.to_string().into(), value, bytes: false });
@@ -86,7 +91,8 @@ pub fn lines<'a>(stat: &'a MemcgStat, info: &'a SessionInfo) -> impl Iterator<It
             }
             None => Line { name: item.as_str().into(), value, bytes: false },
         })
-    })
+    });
+    captured.chain(told)
 }
 
 /// Bytes in a step of a counter, or 1.

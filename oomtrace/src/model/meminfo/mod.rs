@@ -12,7 +12,7 @@ pub mod memcg_stat;
 mod tests;
 
 use super::episode::Episode;
-use super::evidence::{NodeMemory, ZoneMemory};
+use super::evidence::{Counter, NodeMemory, Situation, ZoneMemory};
 use super::session::SessionInfo;
 
 /// The nodes and zones of one episode. All sums are pages; per-CPU parts that the kernel has not folded in are in none of
@@ -22,6 +22,8 @@ pub struct MemInfo<'a> {
     info: &'a SessionInfo,
     nodes: &'a [NodeMemory],
     zones: &'a [ZoneMemory],
+    /// What a log has of the machine.
+    situation: Option<&'a Situation>,
     /// Whether there were more nodes or zones than were captured.
     nodes_cut: bool,
     zones_cut: bool,
@@ -81,15 +83,19 @@ pub mod item {
 }
 
 impl<'a> MemInfo<'a> {
-    /// `None` when neither nodes nor zones were captured.
+    /// `None` when neither nodes nor zones were captured, nor sums over them.
     #[must_use]
     pub fn new(info: &'a SessionInfo, episode: &'a Episode) -> Option<Self> {
         let (nodes, zones) = (&episode.nodes[..], &episode.zones[..]);
-        let left_out = |number: fn(&super::evidence::Situation) -> u32| {
+        let left_out = |number: fn(&Situation) -> u32| {
             episode.situation.as_ref().is_none_or(|situation| number(situation) > 0)
         };
-        (!nodes.is_empty() || !zones.is_empty()).then(|| Self {
+        let situation = episode.situation.as_ref();
+        let totals =
+            situation.is_some_and(|situation| !situation.totals.is_empty() || situation.ram_pages.is_some());
+        (!nodes.is_empty() || !zones.is_empty() || totals).then(|| Self {
             info,
+            situation,
             nodes,
             zones,
             nodes_cut: nodes.is_empty() || left_out(|situation| situation.nodes_left_out),
@@ -101,6 +107,11 @@ impl<'a> MemInfo<'a> {
     /// that the kernel has. A counter that is negative for a moment counts as 0, as the kernel shows it.
     #[must_use]
     pub fn total(&self, names: Item) -> Option<u64> {
+        if let Some(situation) = self.situation
+            && let Some(told) = names.iter().find_map(|name| value(&situation.totals, name))
+        {
+            return Some(told);
+        }
         names.iter().find_map(|name| {
             let of_nodes = (!self.nodes_cut)
                 .then(|| {
@@ -132,25 +143,36 @@ impl<'a> MemInfo<'a> {
     /// Free, of one zone.
     #[must_use]
     pub fn zone_free_pages(&self, zone: &ZoneMemory) -> Option<u64> {
-        sum(position(&self.info.zone_stat_items, item::FREE.first()?)?, std::iter::once(&zone.stats))
+        let told = item::FREE.first().and_then(|name| value(&zone.counters, name));
+        told.or_else(|| {
+            sum(position(&self.info.zone_stat_items, item::FREE.first()?)?, std::iter::once(&zone.stats))
+        })
     }
 
     /// "pages RAM": present in all zones.
     #[must_use]
     pub fn ram_pages(&self) -> Option<u64> {
-        self.zone_sum(|zone| zone.present_pages)
+        self.told(|situation| situation.ram_pages).or_else(|| self.zone_sum(|zone| zone.present_pages))
     }
 
     /// "pages reserved": present, but not managed by the page allocator.
     #[must_use]
     pub fn reserved_pages(&self) -> Option<u64> {
-        self.zone_sum(|zone| zone.present_pages?.checked_sub(zone.managed_pages?))
+        let told = self.told(|situation| situation.reserved_pages);
+        told.or_else(|| self.zone_sum(|zone| zone.present_pages?.checked_sub(zone.managed_pages?)))
     }
 
     /// "pages HighMem/MovableOnly": present in zones of high memory, which 64-bit machines do not have.
     #[must_use]
     pub fn highmem_pages(&self) -> Option<u64> {
-        self.zone_sum(|zone| if &*zone.name == b"HighMem" { zone.present_pages } else { Some(0) })
+        let told = self.told(|situation| situation.highmem_pages);
+        told.or_else(|| {
+            self.zone_sum(|zone| if &*zone.name == b"HighMem" { zone.present_pages } else { Some(0) })
+        })
+    }
+
+    fn told(&self, pages: fn(&Situation) -> Option<u64>) -> Option<u64> {
+        self.situation.and_then(pages)
     }
 
     fn zone_sum(&self, pages: impl Fn(&ZoneMemory) -> Option<u64>) -> Option<u64> {
@@ -159,6 +181,10 @@ impl<'a> MemInfo<'a> {
         }
         self.zones.iter().map(pages).try_fold(0_u64, |sum, pages| Some(sum.saturating_add(pages?)))
     }
+}
+
+fn value(counters: &[Counter], name: &str) -> Option<u64> {
+    counters.iter().find(|counter| &*counter.name == name.as_bytes()).map(|counter| counter.value)
 }
 
 fn position(items: &[String], name: &str) -> Option<usize> {

@@ -25,8 +25,10 @@ fn episode() -> Episode {
     let at = Stamp::default();
     let mut episode = made_up::assemble(&made_up::info(), &made_up::one_kill()).remove(0);
     episode.situation = Some(Situation::default());
-    episode.nodes =
-        vec![NodeMemory { at, node: 0, stats: vec![5, -3] }, NodeMemory { at, node: 1, stats: vec![7, 100] }];
+    episode.nodes = vec![
+        NodeMemory { at, node: 0, stats: vec![5, -3], counters: Vec::new() },
+        NodeMemory { at, node: 1, stats: vec![7, 100], counters: Vec::new() },
+    ];
     let zone = |index, name: &str, stats| ZoneMemory {
         node: 0,
         index,
@@ -103,7 +105,7 @@ fn huge_numbers_do_not_overflow() {
 fn memory_stat_has_its_names_and_units() {
     let info = session();
     let told = |stats, info: &SessionInfo| -> Vec<(String, u64, bool)> {
-        let stat = MemcgStat { at: Stamp::default(), cgroup: 1, stats };
+        let stat = MemcgStat { at: Stamp::default(), cgroup: 1, stats, counters: Vec::new() };
         lines(&stat, info).map(|line| (line.name.into_owned(), line.value, line.bytes)).collect()
     };
     let line = |name: &str, value, bytes| (name.to_owned(), value, bytes);

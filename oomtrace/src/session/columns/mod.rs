@@ -45,8 +45,10 @@ mod column {
     pub(super) const PGTABLES: usize = 12;
     pub(super) const TOTAL_VM: usize = 13;
     pub(super) const POINTS: usize = 14;
+    /// Of those of whose RSS no kind is known.
+    pub(super) const RSS: usize = 15;
     /// How many there are.
-    pub(super) const ALL: usize = 15;
+    pub(super) const ALL: usize = 16;
 }
 
 /// Bits of a state: two for the kind of score, then these, then the flags.

@@ -38,7 +38,8 @@ pub(in crate::session) fn read(payload: &[u8]) -> Result<Candidates, Error> {
     if count > columns[column::STATE].0.len() {
         return Err(Error::message("more candidates than there are"));
     }
-    let mut run = Run { columns, names: Vec::new(), points: Points::default(), pid: 0, cgroup: 0 };
+    let has_rss = !columns[column::RSS].0.is_empty();
+    let mut run = Run { columns, names: Vec::new(), points: Points::default(), pid: 0, cgroup: 0, has_rss };
     let mut tasks = Vec::with_capacity(count);
     for _ in 0..count {
         tasks.push(run.candidate()?);
@@ -57,6 +58,8 @@ struct Run<'a> {
     /// Of the candidate before.
     pid: i32,
     cgroup: u64,
+    /// There is a column of it.
+    has_rss: bool,
 }
 
 impl Run<'_> {
@@ -105,14 +108,21 @@ impl Run<'_> {
             value => Some(value / 2 - 1),
         };
         let mut pages = |column| self.next(column).map(|value| value.checked_sub(1));
-        Ok(Memory {
+        let mut memory = Memory {
             rss_anon_pages: pages(column::ANON)?,
             rss_file_pages: pages(column::FILE)?,
             rss_shmem_pages: pages(column::SHMEM)?,
             swap_entries: pages(column::SWAP)?,
             pgtables_bytes,
             total_vm_pages: pages(column::TOTAL_VM)?,
-        })
+            rss_pages: None,
+        };
+        if self.has_rss
+            && memory.rss_anon_pages.or(memory.rss_file_pages).or(memory.rss_shmem_pages).is_none()
+        {
+            memory.rss_pages = self.next(column::RSS)?.checked_sub(1);
+        }
+        Ok(memory)
     }
 
     fn name(&mut self) -> Result<Name, Error> {

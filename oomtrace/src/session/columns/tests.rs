@@ -22,6 +22,7 @@ fn memory() -> impl Strategy<Value = Memory> {
             swap_entries: swap,
             pgtables_bytes: pgtables,
             total_vm_pages: total,
+            rss_pages: total.filter(|_| anon.or(file).or(shmem).is_none()),
         },
     )
 }
@@ -130,6 +131,7 @@ fn points_by_the_formula_cost_a_byte() {
         swap_entries: Some(3),
         pgtables_bytes: Some(5 * 4096),
         total_vm_pages: Some(9),
+        rss_pages: None,
     };
     let mut points = Points::default();
     assert_eq!(points.surprise(1000 + 15 + 936_000, &memory(1000), Some(936)), 936_000);

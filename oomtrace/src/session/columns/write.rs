@@ -27,6 +27,8 @@ pub(in crate::session) struct Writer {
     /// Of the candidate before.
     pid: i32,
     cgroup: u64,
+    /// Candidates so far of whose RSS nothing is known, while the column has no value.
+    without_rss: usize,
 }
 
 impl Default for Writer {
@@ -38,6 +40,7 @@ impl Default for Writer {
             points: Points::default(),
             pid: 0,
             cgroup: 0,
+            without_rss: 0,
         }
     }
 }
@@ -49,7 +52,7 @@ impl Writer {
         self.columns.iter_mut().for_each(Vec::clear);
         self.names.clear();
         self.points.forget();
-        (self.pid, self.cgroup) = (0, 0);
+        (self.pid, self.cgroup, self.without_rss) = (0, 0, 0);
         run.tasks.iter().try_for_each(|candidate| self.add(candidate))
     }
 
@@ -126,6 +129,26 @@ impl Writer {
             (column::TOTAL_VM, memory.total_vm_pages),
         ] {
             self.put(column, value.map_or(Some(0), |value| value.checked_add(1))?);
+        }
+        let kinds = [memory.rss_anon_pages, memory.rss_file_pages, memory.rss_shmem_pages];
+        match memory.rss_pages {
+            None => {}
+            // One kind and the sum is nothing that a source tells.
+            Some(_) if kinds.iter().any(Option::is_some) => return None,
+            Some(pages) => {
+                // Those before it had none.
+                let before = std::mem::replace(&mut self.without_rss, 0);
+                (0..before).for_each(|_| self.put(column::RSS, 0));
+                self.put(column::RSS, pages.checked_add(1)?);
+                return Some(());
+            }
+        }
+        if kinds.iter().all(Option::is_none) {
+            if self.columns[column::RSS].is_empty() {
+                self.without_rss += 1;
+            } else {
+                self.put(column::RSS, 0);
+            }
         }
         Some(())
     }

@@ -143,6 +143,8 @@ fn parts(out: &mut Vec<u8>, memory: Memory) {
     known(out, memory.total_vm_pages);
     put(out, br#","pgtables_bytes":"#);
     known(out, memory.pgtables_bytes);
+    put(out, br#","rss_pages":"#);
+    known(out, memory.resident_pages());
 }
 
 #[inline(always)]
@@ -216,7 +218,7 @@ mod tests {
             let some = |value| Some(value).filter(|_| known);
             let memory = Memory {
                 rss_anon_pages: Some(a), rss_file_pages: some(b), rss_shmem_pages: Some(c), swap_entries: some(d),
-                pgtables_bytes: Some(e), total_vm_pages: some(f),
+                pgtables_bytes: Some(e), total_vm_pages: some(f), rss_pages: some(g),
             };
             RankedCandidate {
                 task: Person {
@@ -278,6 +280,7 @@ mod tests {
                 prop_assert_eq!(&json["rss_shmem_pages"], &json!(memory.rss_shmem_pages));
                 prop_assert_eq!(&json["swap_entries"], &json!(memory.swap_entries));
                 prop_assert_eq!(&json["pgtables_bytes"], &json!(memory.pgtables_bytes));
+                prop_assert_eq!(&json["rss_pages"], &json!(memory.resident_pages()));
                 prop_assert_eq!(&json["total_vm_pages"], &json!(memory.total_vm_pages));
                 let explained = candidate.explained.map(|it| json!({
                     "points": it.points, "difference": it.difference, "memory_pages": it.memory_pages,
@@ -290,7 +293,7 @@ mod tests {
                 ] {
                     prop_assert_eq!(&json[member], candidate.flags.has(flag));
                 }
-                prop_assert_eq!(json.as_object().map(serde_json::Map::len), Some(25));
+                prop_assert_eq!(json.as_object().map(serde_json::Map::len), Some(26));
             }
         }
     }

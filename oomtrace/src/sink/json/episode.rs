@@ -10,6 +10,7 @@ use crate::model::{Name, SessionInfo, gfp};
 
 use super::evidence::{AdjJson, FrameJson, MomentJson, SituationJson, moments};
 use super::memory::{MachineJson, MemcgStatJson, machine};
+use super::report::ReportJson;
 use super::session::{LostJson, SettingsJson};
 use super::{NameJson, rfc3339};
 
@@ -39,6 +40,7 @@ pub(super) struct Head<'a> {
     evaluated: Option<u32>,
     blocker: Option<i32>,
     scorer_silent: bool,
+    report: Option<ReportJson<'a>>,
 }
 
 /// What comes behind them.
@@ -134,6 +136,7 @@ pub(super) struct MemoryJson {
     swap_entries: Option<u64>,
     total_vm_pages: Option<u64>,
     pgtables_bytes: Option<u64>,
+    rss_pages: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -181,7 +184,7 @@ impl<'a> Head<'a> {
             r#type: "episode",
             id: episode.id,
             time: episode.opened_ns.and_then(|ns| info.unix_ns(ns)).and_then(rfc3339),
-            boot_ns: episode.opened_ns,
+            boot_ns: episode.opened_ns.and_then(|ns| info.boot_ns(ns)),
             duration_ns: episode.opened_ns.zip(episode.closed_ns).and_then(|(from, to)| to.checked_sub(from)),
             source: info.source.word(),
             outcome: outcome(episode.outcome),
@@ -200,7 +203,7 @@ impl<'a> Head<'a> {
             gfp_mask: episode.gfp_mask.map(|raw| GfpJson {
                 raw,
                 hex: format!("{raw:#x}"),
-                flags: gfp::flag_names(raw, &info.gfp_flags),
+                flags: gfp::names_of(episode, info),
             }),
             totalpages: episode.totalpages,
             trigger: episode.trigger.as_ref().map(|trigger| TriggerJson {
@@ -208,8 +211,13 @@ impl<'a> Head<'a> {
                 stack: episode.stack.as_ref().map(|stack| stack.frames.iter().map(FrameJson::from).collect()),
                 stack_cut: episode.stack.as_ref().map(|stack| stack.cut),
             }),
-            situation: episode.situation.as_ref().map(SituationJson::from),
-            settings: episode.situation.as_ref().map(|situation| situation.settings.into()),
+            situation: episode.situation.as_ref().map(|situation| SituationJson::new(situation, info)),
+            // No report has them.
+            settings: episode
+                .situation
+                .as_ref()
+                .filter(|_| episode.report.is_none())
+                .map(|situation| situation.settings.into()),
             memory: machine(episode, info),
             memcg: memcg(episode, info),
             chosen_points: episode.chosen_points,
@@ -217,6 +225,7 @@ impl<'a> Head<'a> {
             evaluated: episode.evaluated,
             blocker: episode.blocker,
             scorer_silent: episode.scorer_silent,
+            report: episode.report.as_ref().map(|report| ReportJson::new(report, episode, info)),
         }
     }
 }
@@ -225,10 +234,10 @@ impl<'a> Rest<'a> {
     pub(super) fn new(episode: &'a Episode, info: &'a SessionInfo) -> Self {
         let folded = episode.folded;
         Self {
-            victims: episode.victims.iter().map(VictimJson::from).collect(),
+            victims: episode.victims.iter().map(|victim| VictimJson::new(victim, info)).collect(),
             oom_group: episode.oom_group.as_ref().map(NameJson::from),
             adj_changes: episode.adj_changes.iter().map(|change| AdjJson::new(change, info)).collect(),
-            timeline: moments(episode),
+            timeline: moments(episode, info),
             scan: episode.scan_ns.zip(episode.opened_ns).map(|((first, last), opened)| ScanJson {
                 first_ns: first.saturating_sub(opened),
                 last_ns: last.saturating_sub(opened),
@@ -237,8 +246,8 @@ impl<'a> Rest<'a> {
                 aborted_scans: folded.aborted_scans,
                 already_exiting: folded.already_exiting,
                 repeats: folded.repeats,
-                first_boot_ns: folded.span_ns.map(|(first, _)| first),
-                last_boot_ns: folded.span_ns.map(|(_, last)| last),
+                first_boot_ns: folded.span_ns.and_then(|(first, _)| info.boot_ns(first)),
+                last_boot_ns: folded.span_ns.and_then(|(_, last)| info.boot_ns(last)),
             },
             lost: episode.lost.into(),
         }
@@ -276,6 +285,7 @@ pub(super) fn why(why: VictimWhy) -> &'static str {
         VictimWhy::Group => "group",
         VictimWhy::SharedMm => "shared_mm",
         VictimWhy::Exiting => "exiting",
+        VictimWhy::Child => "child",
     }
 }
 
@@ -343,6 +353,7 @@ impl<'a> From<&'a MemcgLimit> for LevelJson<'a> {
 
 impl From<Option<Memory>> for MemoryJson {
     fn from(memory: Option<Memory>) -> Self {
+        let rss_pages = memory.and_then(|memory| memory.resident_pages());
         let Memory {
             rss_anon_pages,
             rss_file_pages,
@@ -350,24 +361,34 @@ impl From<Option<Memory>> for MemoryJson {
             swap_entries,
             pgtables_bytes,
             total_vm_pages,
+            ..
         } = memory.unwrap_or_default();
-        Self { rss_anon_pages, rss_file_pages, rss_shmem_pages, swap_entries, total_vm_pages, pgtables_bytes }
+        Self {
+            rss_anon_pages,
+            rss_file_pages,
+            rss_shmem_pages,
+            swap_entries,
+            total_vm_pages,
+            pgtables_bytes,
+            rss_pages,
+        }
     }
 }
 
-impl<'a> From<&'a Victim> for VictimJson<'a> {
-    fn from(victim: &'a Victim) -> Self {
+impl<'a> VictimJson<'a> {
+    fn new(victim: &'a Victim, info: &SessionInfo) -> Self {
+        let boot = |ns: Option<u64>| ns.and_then(|ns| info.boot_ns(ns));
         Self {
             task: TaskJson::from(&victim.task),
             why: why(victim.why),
             memory: victim.memory.into(),
-            killed_boot_ns: victim.killed_ns,
-            marked_boot_ns: victim.marked_ns,
-            exited_boot_ns: victim.exited_ns,
-            released_boot_ns: victim.released_ns,
+            killed_boot_ns: boot(victim.killed_ns),
+            marked_boot_ns: boot(victim.marked_ns),
+            exited_boot_ns: boot(victim.exited_ns),
+            released_boot_ns: boot(victim.released_ns),
             reaped: victim.reaped.map(|reaped| ReapedJson {
-                started_boot_ns: reaped.started_ns,
-                finished_boot_ns: reaped.finished_ns,
+                started_boot_ns: boot(reaped.started_ns),
+                finished_boot_ns: boot(reaped.finished_ns),
                 skipped: reaped.skipped,
                 before: reaped.before.map(|memory| Some(memory).into()),
                 after: reaped.after.map(|memory| Some(memory).into()),

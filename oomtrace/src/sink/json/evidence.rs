@@ -30,7 +30,7 @@ impl<'a> From<&'a Frame> for FrameJson<'a> {
 
 #[derive(Serialize)]
 pub(super) struct SituationJson<'a> {
-    boot_ns: u64,
+    boot_ns: Option<u64>,
     cpu: Option<u32>,
     tainted: Option<u64>,
     nodemask_set: Option<bool>,
@@ -39,10 +39,10 @@ pub(super) struct SituationJson<'a> {
     cpuset: Option<NameJson<'a>>,
 }
 
-impl<'a> From<&'a Situation> for SituationJson<'a> {
-    fn from(situation: &'a Situation) -> Self {
+impl<'a> SituationJson<'a> {
+    pub(super) fn new(situation: &'a Situation, info: &SessionInfo) -> Self {
         Self {
-            boot_ns: situation.at.boot_ns,
+            boot_ns: info.boot_ns(situation.at.boot_ns),
             cpu: situation.cpu,
             tainted: situation.tainted,
             nodemask_set: situation.nodemask_set,
@@ -81,7 +81,7 @@ impl<'a> AdjJson<'a> {
 #[derive(Serialize)]
 pub(super) struct MomentJson {
     event: &'static str,
-    boot_ns: u64,
+    boot_ns: Option<u64>,
     ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<i32>,
@@ -89,7 +89,7 @@ pub(super) struct MomentJson {
     span_ns: Option<u64>,
 }
 
-pub(super) fn moments(episode: &Episode) -> Vec<MomentJson> {
+pub(super) fn moments(episode: &Episode, info: &SessionInfo) -> Vec<MomentJson> {
     let moments = timeline(episode);
     moments
         .iter()
@@ -97,6 +97,7 @@ pub(super) fn moments(episode: &Episode) -> Vec<MomentJson> {
             let mut span = None;
             let (event, victim) = match moment.event {
                 Event::Entered => ("entered", None),
+                Event::Reported => ("reported", None),
                 Event::FirstCandidate => ("first_candidate", None),
                 Event::Chosen => ("chosen", None),
                 Event::Signalled { victim } => ("signalled", Some(victim)),
@@ -112,7 +113,7 @@ pub(super) fn moments(episode: &Episode) -> Vec<MomentJson> {
                 Event::Released { victim } => ("released", Some(victim)),
             };
             let pid = victim.and_then(|victim| episode.victims.get(victim)).map(|victim| victim.task.pid);
-            MomentJson { event, boot_ns: moment.at_ns, ns: moment.delay_ns, pid, span_ns: span }
+            MomentJson { event, boot_ns: info.boot_ns(moment.at_ns), ns: moment.delay_ns, pid, span_ns: span }
         })
         .collect()
 }

@@ -11,6 +11,7 @@ use crate::explain::limits::{Limits, Machine, Next};
 use crate::explain::settings::InForce;
 use crate::explain::timeline::{Event, Moment};
 use crate::explain::{Check, Explanation, Row};
+use crate::model::SessionInfo;
 use crate::model::episode::{Episode, Person, RankedCandidate, Scope};
 
 use super::episode::{outcome, reason, why};
@@ -186,7 +187,7 @@ struct SettingsJson {
 #[derive(Serialize)]
 struct MomentJson<'a> {
     event: &'static str,
-    boot_ns: u64,
+    boot_ns: Option<u64>,
     delay_ns: Option<u64>,
     who: Option<PersonJson<'a>>,
     freed_pages: Option<u64>,
@@ -200,7 +201,7 @@ impl<'a> ExplainLine<'a> {
             r#type: "explain",
             episode: episode.id,
             time: episode.opened_ns.and_then(|ns| session.unix_ns(ns)).and_then(rfc3339),
-            boot_ns: episode.opened_ns,
+            boot_ns: episode.opened_ns.and_then(|ns| session.boot_ns(ns)),
             page_size: session.page_size,
             outcome: outcome(episode.outcome),
             scope: episode.scope.map(|scope| match scope {
@@ -231,7 +232,11 @@ impl<'a> ExplainLine<'a> {
                 .iter()
                 .map(|change| AdjJson::new(change, explanation.session))
                 .collect(),
-            timeline: explanation.timeline.iter().map(|moment| moment_json(episode, *moment)).collect(),
+            timeline: explanation
+                .timeline
+                .iter()
+                .map(|moment| moment_json(episode, session, *moment))
+                .collect(),
             unknown: explanation.gaps.iter().map(|gap| gap_word(*gap)).collect(),
             what_if: explanation.what_if.as_ref().map(|what_if| what_if_json(explanation, what_if)),
         }
@@ -384,13 +389,14 @@ fn settings(in_force: InForce) -> SettingsJson {
     }
 }
 
-fn moment_json(episode: &Episode, moment: Moment) -> MomentJson<'_> {
+fn moment_json<'a>(episode: &'a Episode, session: &SessionInfo, moment: Moment) -> MomentJson<'a> {
     let (event, victim, freed_pages, span_ns) = match moment.event {
         Event::Entered => ("entered", None, None, None),
         Event::FirstCandidate => ("first_candidate", None, None, None),
         Event::Chosen => ("chosen", None, None, None),
         Event::Signalled { victim } => ("signalled", Some(victim), None, None),
         Event::Marked { victim } => ("marked", Some(victim), None, None),
+        Event::Reported => ("reported", None, None, None),
         Event::Returned => ("returned", None, None, None),
         Event::Folded { span_ns } => ("folded", None, None, Some(span_ns)),
         Event::ReaperStarted { victim } => ("reaper_started", Some(victim), None, None),
@@ -401,7 +407,7 @@ fn moment_json(episode: &Episode, moment: Moment) -> MomentJson<'_> {
     let who = victim.and_then(|victim| episode.victims.get(victim)).map(|victim| &victim.task);
     MomentJson {
         event,
-        boot_ns: moment.at_ns,
+        boot_ns: session.boot_ns(moment.at_ns),
         delay_ns: moment.delay_ns,
         who: who.map(PersonJson::from),
         freed_pages,

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::SessionInfo;
 use crate::model::episode::Episode;
-use crate::model::evidence::{MemcgStat, NodeMemory, Situation, ZoneMemory};
+use crate::model::evidence::{Counter, MemcgStat, NodeMemory, Situation, ZoneMemory};
 use crate::model::meminfo::{MemInfo, item, memcg_stat};
 
 use super::NameJson;
@@ -46,6 +46,7 @@ pub(super) struct MachineJson<'a> {
     hwpoisoned_pages: Option<u64>,
     nodes_left_out: Option<u32>,
     zones_left_out: Option<u32>,
+    sums: Counters<'a>,
     nodes: Vec<NodeJson<'a>>,
     zones: Vec<ZoneJson<'a>>,
 }
@@ -115,13 +116,19 @@ pub(super) fn machine<'a>(episode: &'a Episode, info: &'a SessionInfo) -> Option
         hwpoisoned_pages: of(|situation| situation.hwpoisoned_pages),
         nodes_left_out: situation.map(|situation| situation.nodes_left_out),
         zones_left_out: situation.map(|situation| situation.zones_left_out),
+        sums: Counters {
+            items: &[],
+            values: &[],
+            told: situation.map_or(&[], |situation| &situation.totals),
+        },
         nodes: episode.nodes.iter().map(|node| node_json(node, info)).collect(),
         zones: episode.zones.iter().map(|zone| zone_json(zone, memory, info)).collect(),
     })
 }
 
 fn node_json<'a>(node: &'a NodeMemory, info: &'a SessionInfo) -> NodeJson<'a> {
-    NodeJson { node: node.node, stats: Counters { items: &info.node_stat_items, values: &node.stats } }
+    let stats = Counters { items: &info.node_stat_items, values: &node.stats, told: &node.counters };
+    NodeJson { node: node.node, stats }
 }
 
 fn zone_json<'a>(zone: &'a ZoneMemory, memory: Option<MemInfo<'a>>, info: &'a SessionInfo) -> ZoneJson<'a> {
@@ -139,7 +146,7 @@ fn zone_json<'a>(zone: &'a ZoneMemory, memory: Option<MemInfo<'a>>, info: &'a Se
         managed_pages: zone.managed_pages,
         lowmem_reserve_pages: &zone.lowmem_reserve_pages,
         free_blocks: &zone.free_blocks,
-        stats: Counters { items: &info.zone_stat_items, values: &zone.stats },
+        stats: Counters { items: &info.zone_stat_items, values: &zone.stats, told: &zone.counters },
     }
 }
 
@@ -148,6 +155,7 @@ fn zone_json<'a>(zone: &'a ZoneMemory, memory: Option<MemInfo<'a>>, info: &'a Se
 struct Counters<'a> {
     items: &'a [String],
     values: &'a [i64],
+    told: &'a [Counter],
 }
 
 impl Serialize for Counters<'_> {
@@ -156,7 +164,10 @@ impl Serialize for Counters<'_> {
             let name = self.items.get(position).filter(|name| !name.is_empty());
             (name.map_or_else(|| Cow::from(position.to_string()), |name| Cow::from(name.as_str())), *value)
         });
-        object(serializer, names)
+        let told = self.told.iter().map(|counter| {
+            (String::from_utf8_lossy(&counter.name), i64::try_from(counter.value).unwrap_or(i64::MAX))
+        });
+        object(serializer, names.chain(told))
     }
 }
 

@@ -7,6 +7,7 @@ mod explain;
 mod ledger;
 mod memory;
 mod rank;
+mod report;
 mod session;
 mod stats;
 
@@ -99,6 +100,10 @@ impl<W: Write> Sink for Json<W> {
         let written = self.episode_line(episode, &info);
         self.info = Some(info);
         written
+    }
+
+    fn origin(&mut self, info: &SessionInfo) -> io::Result<()> {
+        self.start(info)
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {

@@ -31,10 +31,19 @@ pub(super) struct Session<'a> {
     started_boot_ns: u64,
     utc_offset_seconds: i32,
     cgroup_version: Option<u8>,
-    rss_counters: &'static str,
+    rss_counters: Option<&'static str>,
     tainted: Option<u64>,
     settings: SettingsJson,
     hooks: Vec<HookJson<'a>>,
+    log_times: Option<LogTimesJson>,
+}
+
+#[derive(Serialize)]
+struct LogTimesJson {
+    boot: bool,
+    wall: bool,
+    zone_told: bool,
+    year_told: bool,
 }
 
 #[derive(Serialize)]
@@ -74,10 +83,23 @@ impl<'a> From<&'a SessionInfo> for Session<'a> {
             started_boot_ns: info.started_boot_ns,
             utc_offset_seconds: info.utc_offset_seconds,
             cgroup_version: info.cgroup_version,
-            rss_counters: if info.rss_counters_percpu { "percpu" } else { "shared" },
+            rss_counters: match info.rss_counters_percpu {
+                _ if info.of_a_log() => None,
+                true => Some("percpu"),
+                false => Some("shared"),
+            },
             tainted: info.tainted,
             settings: info.settings.into(),
             hooks: info.hooks.iter().map(HookJson::from).collect(),
+            log_times: info.log_clock.map(|clock| {
+                let wall = info.started_unix_ns.is_some();
+                LogTimesJson {
+                    boot: clock.boot,
+                    wall,
+                    zone_told: wall && clock.zone,
+                    year_told: wall && clock.year,
+                }
+            }),
         }
     }
 }
@@ -110,12 +132,15 @@ pub(crate) struct LostJson {
     rejected: u64,
     unclosed: u64,
     missed_runs: Option<u64>,
+    lines: u64,
+    reports: u64,
 }
 
 impl From<Lost> for LostJson {
     fn from(lost: Lost) -> Self {
-        let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs } = lost;
-        Self { candidates, records, reads, victims, rejected, unclosed, missed_runs }
+        let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports } =
+            lost;
+        Self { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports }
     }
 }
 

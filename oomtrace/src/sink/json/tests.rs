@@ -32,7 +32,7 @@ fn set(names: &str) -> BTreeSet<&str> {
 
 const TASK: &str = "pid tid comm uid oom_score_adj cgroup container pod unit";
 const MEMORY: &str =
-    "rss_anon_pages rss_file_pages rss_shmem_pages swap_entries total_vm_pages pgtables_bytes";
+    "rss_anon_pages rss_file_pages rss_shmem_pages swap_entries total_vm_pages pgtables_bytes rss_pages";
 
 #[test]
 fn the_fields_are_those_of_the_contract() {
@@ -43,14 +43,14 @@ fn the_fields_are_those_of_the_contract() {
         set(
             "type format tool_version source host kernel_release kernel_version machine boot_id page_size cpus \
              ram_bytes swap_bytes ring_bytes started started_boot_ns utc_offset_seconds cgroup_version rss_counters \
-             tainted settings hooks"
+             tainted settings hooks log_times"
         )
     );
     assert_eq!(
         keys(episode),
         set(
             "type id time boot_ns duration_ns source outcome scope constraint sysrq order gfp_mask totalpages trigger \
-             situation settings memory memcg chosen_points message evaluated blocker scorer_silent candidates victims \
+             situation settings memory memcg chosen_points message evaluated blocker scorer_silent report candidates victims \
              oom_group adj_changes scan timeline folded lost"
         )
     );
@@ -72,7 +72,7 @@ fn the_fields_are_those_of_the_contract() {
         keys(&episode["folded"]),
         set("aborted_scans already_exiting repeats first_boot_ns last_boot_ns")
     );
-    let lost = set("candidates records reads victims rejected unclosed missed_runs");
+    let lost = set("candidates records reads victims rejected unclosed missed_runs lines reports");
     assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
     assert_eq!(keys(end), set("type complete episodes victims hidden boot_ns lost ledger stats"));
     let stats = &end["stats"];
@@ -161,7 +161,7 @@ fn the_evidence_has_the_fields_of_the_contract() {
              slab_reclaimable_pages slab_unreclaimable_pages mapped_pages shmem_pages pagetables_pages \
              sec_pagetables_pages bounce_pages kernel_misc_reclaimable_pages free_cma_pages anon_pages \
              pagecache_pages swapcache_pages swap_free_pages swap_total_pages ram_pages highmem_pages \
-             reserved_pages cma_pages hwpoisoned_pages nodes_left_out zones_left_out nodes zones")
+             reserved_pages cma_pages hwpoisoned_pages nodes_left_out zones_left_out sums nodes zones")
     );
     assert_eq!(pod["memory"]["free_pages"], 3_840 + 187_000 + 12_600);
     assert_eq!(

@@ -43,6 +43,7 @@ pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::D
             format!("memcg OOM: {path}{tail}")
         }
         Some(Scope::Global) => global(context),
+        None if episode.report.is_some() => "OOM".to_owned(),
         None => "OOM, the entry was not seen".to_owned(),
     };
     page.headline(&format!("{head}{text}"), hanging);
@@ -138,7 +139,7 @@ fn wanted(context: &Context<'_>) -> String {
     let order = format!("order {}", words::or_unknown(episode.order));
     let flags = match episode.gfp_mask {
         Some(0) => "no gfp flags".to_owned(),
-        Some(mask) => words::plain(&gfp::flag_names(mask, &info.gfp_flags).join("|")),
+        Some(_) => words::plain(&gfp::names_of(episode, info).join("|")),
         None => "gfp flags unknown".to_owned(),
     };
     format!("{pages} ({order}, {flags})")

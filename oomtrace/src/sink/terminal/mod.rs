@@ -6,7 +6,7 @@
 //! - [`stats`]: what a capture cost, for stderr;
 //! - [`ranking`]: who would be killed next, with the same table;
 //! - [`explain`]: one episode explained at length;
-//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
 mod callpath;
 mod explain;
@@ -23,6 +23,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod told;
 mod why;
 mod words;
 
@@ -66,7 +67,7 @@ struct Context<'a> {
 impl Context<'_> {
     /// The kernel's formula is known, so that points can be told apart into memory and adjustment.
     fn known_formula(&self) -> bool {
-        self.info.kernel_release.as_deref().is_some_and(badness::applies_to)
+        self.info.formula_release().is_some_and(badness::applies_to)
     }
 
     /// The tracepoint of its start was attached: that the reaper was not seen means that it was not at work.
@@ -131,6 +132,7 @@ impl<W: Write> Sink for Terminal<W> {
         owner::adjusted(&context, &mut page);
         outcome::write(&context, &mut page);
         why::write(&context, &mut page);
+        told::notes(&context, &mut page);
         if self.options.verbose
             && let Some(message) = &episode.message
         {
@@ -144,6 +146,15 @@ impl<W: Write> Sink for Terminal<W> {
             page.labelled_warning("lost", &words::losses(&episode.lost));
         }
         self.info = Some(info);
+        self.write(page)
+    }
+
+    fn origin(&mut self, info: &SessionInfo) -> io::Result<()> {
+        self.info = Some(info.clone());
+        self.date = None;
+        let mut page = Page::new(self.options);
+        page.blank();
+        page.paragraph(&session_line(info), 4);
         self.write(page)
     }
 

@@ -32,15 +32,21 @@ fn killed(context: &Context<'_>, victims: &[&Victim]) -> String {
     let number = victims.len();
     let mut parts = Vec::new();
     let who = if number > 1 { format!("{number} killed") } else { "killed".to_owned() };
+    // The kernel has begun before it prints.
+    let (after_word, since) =
+        if context.episode.report.is_some() { ("", " into the report") } else { ("after ", "") };
     parts.push(match (after(kill_times.clone().min()), after(kill_times.max())) {
-        (Some(first), Some(last)) if first != last => format!("{who} after {first} to {last}"),
-        (Some(first), _) => format!("{who} after {first}"),
+        (Some(first), Some(last)) if first != last => format!("{who} {after_word}{first} to {last}{since}"),
+        (Some(_), _) if context.episode.report.as_ref().is_some_and(|report| report.kill_only) => who,
+        (Some(first), _) => format!("{who} {after_word}{first}{since}"),
         _ => who,
     });
 
     let gone = victims.iter().filter(|victim| victim.exited_ns.is_some()).count();
     let last_gone = after(victims.iter().filter_map(|victim| victim.exited_ns).max());
     match (gone, last_gone) {
+        // No log has exits.
+        (0, _) if context.episode.report.is_some() => {}
         (0, _) if number == 1 => parts.push("its exit was not seen".to_owned()),
         (0, _) => parts.push("their exits were not seen".to_owned()),
         (_, last) => {
@@ -108,6 +114,9 @@ fn reaper(context: &Context<'_>, victims: &[&Victim]) -> Option<String> {
     };
     Some(match took.sum::<Option<u64>>() {
         Some(ns) => format!("the reaper took back {whose} in {}", words::duration(ns)),
+        None if reaped.iter().all(|reaped| reaped.finished_ns.is_some()) => {
+            format!("the reaper took back {whose}")
+        }
         None => format!("the reaper was at work on {whose}, its end was not seen"),
     })
 }

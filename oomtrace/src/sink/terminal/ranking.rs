@@ -63,7 +63,7 @@ fn rows(report: &Report, top: usize, options: Options, page: &mut Page) {
             rest.add(candidate.verdict, false);
         }
     }
-    table::render(options, &lines, page);
+    table::render(options, &lines, false, page);
     if let Some(text) = rest.text() {
         page.paragraph(&format!("    … {text}"), 6);
     }
@@ -208,6 +208,7 @@ mod tests {
             swap_entries: Some(0),
             pgtables_bytes: Some(65_536),
             total_vm_pages: Some(anon),
+            rss_pages: None,
         };
         Process {
             pid,

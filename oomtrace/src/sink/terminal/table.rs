@@ -21,11 +21,12 @@ const MAX_VICTIMS: usize = 30;
 const MAX_NAME: usize = 32;
 
 /// Columns, in order. A number gives those that a narrow screen does without, the lowest first.
-const COLUMNS: [(&str, u8); 11] = [
+const COLUMNS: [(&str, u8); 12] = [
     ("process", u8::MAX),
     ("share", 6),
     ("points", u8::MAX),
     ("adj", u8::MAX),
+    ("rss", u8::MAX),
     ("anon", 7),
     ("file", 4),
     ("shmem", 3),
@@ -34,8 +35,11 @@ const COLUMNS: [(&str, u8); 11] = [
     ("uid", 1),
     ("", u8::MAX),
 ];
-const ANON: usize = 4;
-const PGTAB: usize = 8;
+const RSS: usize = 4;
+const ANON: usize = 5;
+const PGTAB: usize = 9;
+const POINTS: usize = 2;
+const RSS_KINDS: usize = ANON + 3;
 /// Columns of counters that can be approximate: page tables are always exact.
 const APPROXIMATE: std::ops::Range<usize> = ANON..PGTAB;
 const MARK: usize = COLUMNS.len() - 1;
@@ -92,9 +96,14 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         }
     }
     // A victim of which nothing is known but its name is told by the outcome.
-    let tells = |line: &Line| line.cells[ANON..=PGTAB].iter().any(|cell| !matches!(cell.as_str(), "-" | "?"));
+    let tells = |line: &Line| {
+        line.cells[RSS..=PGTAB]
+            .iter()
+            .filter(|cell| !cell.is_empty())
+            .any(|cell| !matches!(cell.as_str(), "-" | "?"))
+    };
     if !episode.candidates.is_empty() || lines.iter().any(tells) {
-        render(context.options, &lines, page);
+        render(context.options, &lines, episode.report.is_some(), page);
     }
     let seen = u32::try_from(episode.candidates.len()).unwrap_or(u32::MAX);
     rest.not_captured = episode.evaluated.unwrap_or(0).saturating_sub(seen);
@@ -181,6 +190,7 @@ fn victim_word(why: VictimWhy) -> &'static str {
         VictimWhy::Group => "victim, in its group",
         VictimWhy::SharedMm => "victim, same memory",
         VictimWhy::Exiting => "was dying",
+        VictimWhy::Child => "victim, child",
     }
 }
 
@@ -214,6 +224,8 @@ pub(super) fn line(
             share,
             points,
             words::or_unknown(task.oom_score_adj),
+            // Only where the kinds are not known.
+            memory.filter(|m| m.rss_pages.is_some()).map_or_else(String::new, |_| pages(|m| m.rss_pages)),
             pages(|m| m.rss_anon_pages),
             pages(|m| m.rss_file_pages),
             pages(|m| m.rss_shmem_pages),
@@ -229,11 +241,13 @@ pub(super) fn line(
 }
 
 /// Lays the table out within the width: columns in which nothing stands go first, then the least telling.
-pub(super) fn render(options: Options, lines: &[Line], page: &mut Page) {
+/// `computed`: points are not the kernel's.
+pub(super) fn render(options: Options, lines: &[Line], computed: bool, page: &mut Page) {
     if lines.is_empty() {
         return;
     }
-    let mut widths: Vec<usize> = COLUMNS.iter().map(|(title, _)| title.width()).collect();
+    let title = |column: usize| if computed && column == POINTS { "computed" } else { COLUMNS[column].0 };
+    let mut widths: Vec<usize> = (0..COLUMNS.len()).map(|column| title(column).width()).collect();
     for line in lines {
         for (width, cell) in widths.iter_mut().zip(&line.cells) {
             *width = (*width).max(cell.width());
@@ -247,6 +261,13 @@ pub(super) fn render(options: Options, lines: &[Line], page: &mut Page) {
     let empty = |column: usize| lines.iter().all(|line| says_nothing(line, column));
     let mut shown: Vec<usize> = (0..COLUMNS.len()).collect();
     shown.retain(|&column| COLUMNS[column].0 != "uid" || options.verbose);
+    let summed = lines.iter().any(|line| !line.cells[RSS].is_empty());
+    shown.retain(|&column| match column {
+        RSS => summed,
+        // A log tells the kinds, or their sum.
+        ANON..RSS_KINDS => !summed || lines.iter().any(|line| line.cells[column] != "?"),
+        _ => true,
+    });
     let gap = if options.width < 100 { 1 } else { 2 };
     let fits = |shown: &[usize]| {
         4 + shown.iter().map(|&column| widths[column] + gap).sum::<usize>() <= options.width + gap
@@ -262,14 +283,14 @@ pub(super) fn render(options: Options, lines: &[Line], page: &mut Page) {
     }
     // Uid 0 is somebody.
     let left_out: Vec<&str> = (0..COLUMNS.len())
-        .filter(|&column| options.verbose && !shown.contains(&column))
+        .filter(|&column| options.verbose && !shown.contains(&column) && column != RSS)
         .filter(|&column| COLUMNS[column].0 == "uid" || !empty(column))
         .map(|column| COLUMNS[column].0)
         .collect();
 
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(shown.iter().map(|&column| COLUMNS[column].0));
+    table.set_header(shown.iter().map(|&column| title(column)));
     for line in lines {
         table.add_row(shown.iter().map(|&column| line.cells[column].clone()));
     }

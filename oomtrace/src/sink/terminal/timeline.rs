@@ -33,9 +33,12 @@ fn shown(event: Event) -> bool {
         | Event::ReaperFinished { victim, .. }
         | Event::Exited { victim }
         | Event::Released { victim } => victim < MAX_VICTIMS,
-        Event::Entered | Event::FirstCandidate | Event::Chosen | Event::Returned | Event::Folded { .. } => {
-            true
-        }
+        Event::Entered
+        | Event::Reported
+        | Event::FirstCandidate
+        | Event::Chosen
+        | Event::Returned
+        | Event::Folded { .. } => true,
     }
 }
 
@@ -49,6 +52,7 @@ fn event(context: &Context<'_>, event: Event) -> String {
             Some(trigger) => format!("{} enters out_of_memory()", words::task(trigger)),
             None => "out_of_memory() is entered".to_owned(),
         },
+        Event::Reported => "the report begins".to_owned(),
         Event::FirstCandidate => "the first candidate has been looked at".to_owned(),
         Event::Chosen => {
             let chosen = super::chosen(episode).map(|chosen| words::task(&chosen.task));

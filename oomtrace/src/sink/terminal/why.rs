@@ -1,12 +1,12 @@
 //! The one line that this is all about: why that one, and what would have changed it.
 
-use crate::badness;
+use crate::badness::{self, Release, Ties};
 use crate::model::episode::{Episode, Outcome, RankedCandidate, Reason, Verdict, VictimWhy};
 use crate::model::gfp;
 use crate::model::observation::{Score, TaskFlags};
 
 use super::page::Page;
-use super::{Context, chosen, table, words};
+use super::{Context, chosen, table, told, words};
 
 /// `why       highest by 97,767 points (381.9M), all of it memory; with oom_score_adj 189 or less …`
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
@@ -27,7 +27,7 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
 fn killed(context: &Context<'_>, room: usize) -> String {
     let episode = context.episode;
     let with = |why: VictimWhy| episode.victims.iter().filter(|victim| victim.why == why).count();
-    let mut parts = vec![choice(context)];
+    let mut parts = vec![told::choice(context, choice(context))];
     let (group, shared) = (with(VictimWhy::Group), with(VictimWhy::SharedMm));
     if group > 0 {
         let limiting =
@@ -60,7 +60,10 @@ fn choice(context: &Context<'_>) -> String {
         return format!("the probe on the scorer never fired: the points are not known{known}");
     }
     let Some(chosen) = chosen(episode) else {
-        return "the choice was not seen".to_owned();
+        return match episode.report {
+            Some(_) => "the log has no table of tasks to compare with".to_owned(),
+            None => "the choice was not seen".to_owned(),
+        };
     };
     if chosen.flags.has(TaskFlags::ORIGIN) {
         return "it was in swapoff or stopping KSM (oom_flag_origin): such a task is chosen before all others".to_owned();
@@ -93,10 +96,7 @@ fn choice(context: &Context<'_>) -> String {
     let name = words::task(&runner_up.task);
     let choice = match margin {
         ..0 => format!("chosen although {name} had more points: they changed during the scan{lost}"),
-        0 => format!(
-            "tie with {name} at {} points: the kernel takes the one it looks at last{lost}",
-            grouped(points)
-        ),
+        0 => format!("tie with {name} at {} points: {}{lost}", grouped(points), of_equals(context)),
         _ => {
             let size = pages(context, margin);
             let made_of =
@@ -108,6 +108,14 @@ fn choice(context: &Context<'_>) -> String {
         // A candidate that was lost may have come before the runner-up.
         Some(turned) if margin >= 0 && lost.is_empty() => format!("{choice}; {turned}"),
         _ => choice,
+    }
+}
+
+/// Whom the kernel takes of equals.
+fn of_equals(context: &Context<'_>) -> &'static str {
+    match context.info.formula_release().and_then(Release::parse).map(Release::ties) {
+        None | Some(Ties::Last) => "the kernel takes the one it looks at last",
+        Some(Ties::First | Ties::FirstLeader) => "the kernel takes the one it looks at first",
     }
 }
 
@@ -186,7 +194,8 @@ fn none_killable(episode: &Episode) -> String {
             let number = words::grouped(number.into());
             format!("none of {number} processes can be killed: {}", reasons_or_unknown(episode))
         }
-        None => "no process can be killed".to_owned(),
+        None if episode.candidates.is_empty() => "no process can be killed".to_owned(),
+        None => format!("no process can be killed: {}", reasons_or_unknown(episode)),
     }
 }
 
@@ -233,6 +242,9 @@ fn skipped(context: &Context<'_>) -> String {
 
 fn incomplete(context: &Context<'_>) -> String {
     let episode = context.episode;
+    if episode.report.is_some() {
+        return "the log does not say what came of it".to_owned();
+    }
     if episode.closed_ns.is_none() {
         return "the return of out_of_memory() was not seen: the capture ended before it, or its record was lost".to_owned();
     }

@@ -204,7 +204,7 @@ pub(super) fn reason(reason: Reason, number: u64) -> String {
 
 /// Losses by cause, the zeros left out.
 pub(crate) fn losses(lost: &Lost) -> String {
-    let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs } = *lost;
+    let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports } = *lost;
     [
         (candidates, "candidate", "the ring was full"),
         (records, "other record", "the ring was full"),
@@ -213,10 +213,18 @@ pub(crate) fn losses(lost: &Lost) -> String {
         (rejected, "record", "could not be decoded"),
         (unclosed, "return", "not seen"),
         (missed_runs.unwrap_or(0), "probe run", "skipped by the kernel"),
+        (lines, "line of a report", "could not be read"),
+        (reports, "report", "cut off, or not printed, in the log"),
     ]
     .into_iter()
     .filter(|(number, _, _)| *number > 0)
-    .map(|(number, what, why)| format!("{} ({why})", count(number, what)))
+    .map(|(number, what, why)| {
+        let text = match what {
+            "line of a report" => counted(number, what, "lines of a report"),
+            _ => count(number, what),
+        };
+        format!("{text} ({why})")
+    })
     .collect::<Vec<_>>()
     .join(", ")
 }

@@ -64,6 +64,8 @@ pub fn describe(capture: Capture) -> SessionInfo {
         memcg_stat_items: capture.memcg_stat_items,
         vmstat_oom_kills,
         tainted: read("/proc/sys/kernel/tainted").and_then(|text| text.parse().ok()),
+        log_clock: None,
+        release_by_shape: None,
     }
 }
 

@@ -101,6 +101,7 @@ fn memory(status: &[u8], page_size: u32) -> Option<Memory> {
         swap_entries: pages("VmSwap"),
         pgtables_bytes: pgtables,
         total_vm_pages,
+        rss_pages: None,
     })
 }
 

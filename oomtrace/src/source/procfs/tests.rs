@@ -132,6 +132,7 @@ fn a_process_is_read_as_the_scorer_would() {
         swap_entries: Some(2),
         pgtables_bytes: Some(65_536),
         total_vm_pages: Some(1000),
+        rss_pages: None,
     };
     let process = Process {
         pid: 7,

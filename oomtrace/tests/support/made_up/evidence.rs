@@ -103,11 +103,12 @@ fn situation() -> Situation {
         hwpoisoned_pages: Some(0),
         nodes_left_out: 0,
         zones_left_out: 0,
+        ..Situation::default()
     }
 }
 
 fn node(node: u32, stats: [i64; 20]) -> NodeMemory {
-    NodeMemory { at: Stamp::default(), node, stats: stats.to_vec() }
+    NodeMemory { at: Stamp::default(), node, stats: stats.to_vec(), counters: Vec::new() }
 }
 
 /// `free`, the min watermark and what is managed, pages.
@@ -130,6 +131,7 @@ fn zone(node: u32, index: u32, name: &str, free: u64, min: u64, managed: u64) ->
         reserved_highatomic_pages: Some(0),
         lowmem_reserve_pages: vec![0, 1968, 64_000, 64_000, 64_000],
         free_blocks: vec![free / 4, free / 8, free / 16, 0, 0, 0, 0, 0, 0, 0, 0],
+        counters: Vec::new(),
     }
 }
 
@@ -227,6 +229,7 @@ pub fn whole_pod() -> Vec<Observation> {
         at: Stamp::default(),
         cgroup: SCOPE,
         stats: stats.into_iter().map(Some).collect(),
+        counters: Vec::new(),
     }));
     for member in &tasks[1..] {
         pass = pass.kill(member);
@@ -350,8 +353,18 @@ pub fn odd() -> Vec<Observation> {
             nodes_left_out: 7,
             ..Situation::default()
         }))
-        .see(Observation::NodeMemory(NodeMemory { at: Stamp::default(), node: 3, stats: vec![i64::MIN; 25] }))
-        .see(Observation::NodeMemory(NodeMemory { at: Stamp::default(), node: 1, stats: vec![] }))
+        .see(Observation::NodeMemory(NodeMemory {
+            at: Stamp::default(),
+            node: 3,
+            stats: vec![i64::MIN; 25],
+            counters: Vec::new(),
+        }))
+        .see(Observation::NodeMemory(NodeMemory {
+            at: Stamp::default(),
+            node: 1,
+            stats: vec![],
+            counters: Vec::new(),
+        }))
         .see(Observation::ZoneMemory(zone.clone()))
         .see(Observation::ZoneMemory(ZoneMemory { index: 0, stats: vec![], free_blocks: vec![], ..zone }))
         .see(Observation::OomGroup(OomGroup { at: Stamp::default(), cgroup: 0 }))
@@ -360,6 +373,7 @@ pub fn odd() -> Vec<Observation> {
             at: Stamp::default(),
             cgroup: 0,
             stats: [vec![None, Some(i64::MIN)], vec![Some(i64::MAX); 18]].concat(),
+            counters: Vec::new(),
         }))
         .close(Chosen::Task, true)
         .reaper(ReaperStage::Start, 48121, 40)
