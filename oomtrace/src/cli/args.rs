@@ -32,6 +32,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
+    /// Read reports out of a kernel's log: dmesg, the journal, syslog, a serial console; needs no privileges
+    Import(ImportArgs),
     /// Tell whom the OOM killer would kill next, now; needs no privileges
     Rank(RankArgs),
     /// Explain one episode of a recording: why this victim, and what would have changed it
@@ -160,6 +162,41 @@ pub struct ReplayArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
 }
+
+/// Arguments of `import`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = IMPORT_FORMS)]
+pub struct ImportArgs {
+    /// The log, perhaps packed (gzip, Zstandard); `-` is stdin
+    #[arg(value_name = "LOG")]
+    pub file: PathBuf,
+    /// Make a recording of it as well; `-` records to stdout and shows nothing
+    #[arg(short, long, value_name = "FILE", help_heading = "Recording")]
+    pub output: Option<PathBuf>,
+    /// How to compress what is recorded
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Recording")]
+    pub compress: Compress,
+    /// The log's offset from UTC, for times that do not tell it
+    #[arg(long, value_name = "OFFSET", default_value = "+00:00", value_parser = utc_offset, allow_hyphen_values = true, help_heading = "Times")]
+    pub utc_offset: i32,
+    /// The year of the last entry, for times that do not tell it; by default they are taken to be no later than the file
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1970..=9998), help_heading = "Times")]
+    pub year: Option<i16>,
+    /// Stop after N episodes were shown
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+const IMPORT_FORMS: &str = "\
+Forms, which may change from line to line: dmesg (also -T and ISO times), journalctl -k (short, short-iso, short-precise, \
+-o json), syslog files, records of /dev/kmsg, pstore dumps, captures of a serial console. A log has no points: they are \
+computed from its table of tasks.";
 
 /// Arguments of `rank`.
 #[derive(Debug, clap::Args)]
@@ -393,6 +430,11 @@ impl From<OutcomeArg> for Outcome {
 
 fn size(text: &str) -> Result<u64, String> {
     crate::explain::change::size(text).ok_or_else(|| "it is no size; 512M, 512MiB or 512MB are".to_owned())
+}
+
+fn utc_offset(text: &str) -> Result<i32, String> {
+    crate::source::klog::utc_offset(text)
+        .ok_or_else(|| "expected an offset from UTC, as in +02:00".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

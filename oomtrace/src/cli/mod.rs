@@ -6,6 +6,7 @@ pub mod args;
 mod demo;
 mod doctor;
 mod explain;
+mod import;
 mod info;
 mod input;
 mod live;
@@ -33,6 +34,7 @@ pub fn main() -> Exit {
         Command::Watch(args) => live::watch(args),
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
+        Command::Import(args) => import::run(args),
         Command::Rank(args) => rank::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Info(args) => info::run(args),

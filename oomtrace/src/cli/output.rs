@@ -52,7 +52,21 @@ pub(super) fn captured(
     output: Option<&Path>,
 ) -> anyhow::Result<Pipeline> {
     let CaptureArgs { count, compress, .. } = *capture;
-    let compression = Compression::from(compress);
+    recorded(display, filter, count, compress.into(), output)
+}
+
+/// The same for what is not captured here.
+///
+/// # Errors
+///
+/// As [`captured`].
+pub(super) fn recorded(
+    display: Option<&DisplayArgs>,
+    filter: Filter,
+    count: Option<u64>,
+    compression: Compression,
+    output: Option<&Path>,
+) -> anyhow::Result<Pipeline> {
     let to_stdout = output.is_some_and(is_dash);
     let pipeline = match display.filter(|_| !to_stdout) {
         Some(display) => shown(display, filter, count),

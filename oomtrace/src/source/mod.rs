@@ -1,7 +1,8 @@
 //! Where observations come from. A source yields observations and describes itself once ([`crate::model::SessionInfo`]).
 //!
-//! [`live`] is the running kernel, and the only user of aya. [`procfs`] is no source of observations: it reads what a machine is
+//! [`live`] is the running kernel, and the only user of aya. [`klog`] is the kernel's log. [`procfs`] is no source of observations: it reads what a machine is
 //! like between them.
 
+pub mod klog;
 pub mod live;
 pub mod procfs;
