@@ -234,6 +234,16 @@ impl Layout {
 pub mod marker {
     use super::{ABSENT, Layout};
 
+    /// Immediates of moves and additions that stand for a member of [`Layout`]: this, and the bytes from the start of [`Layout`] to
+    /// the member. The programs have no such numbers of their own.
+    pub const IMMEDIATE: i32 = 0x6d6d_0000;
+
+    /// The marker of the member that is `at` bytes into [`Layout`].
+    #[must_use]
+    pub const fn immediate(at: usize) -> i32 {
+        IMMEDIATE + at as i32
+    }
+
     /// Markers are from here on. No structure that the programs address otherwise is that large.
     pub const FIRST: i16 = 0x7000;
 

@@ -10,6 +10,7 @@ use oomtrace_common::record::Header;
 use crate::{
     globals::size,
     maps::{LOSS, RING},
+    read::sign,
 };
 
 /// `BPF_RB_NO_WAKEUP`
@@ -60,7 +61,10 @@ pub(crate) fn unread() -> u64 {
 /// How to submit a record inside an episode.
 #[inline(always)]
 pub(crate) fn wake_if_filling() -> u64 {
-    if unread() > size!(ring) / 2 { FORCE_WAKEUP } else { NO_WAKEUP }
+    // Calculated, not branched on, for the verifier's sake.
+    const { assert!(FORCE_WAKEUP == NO_WAKEUP + 1) };
+    let full = sign((size!(ring) / 2) as i64 - unread() as i64);
+    (NO_WAKEUP as i64 - full) as u64
 }
 
 /// Whether a record of `len` bytes leaves the room that what explains the kill may need.

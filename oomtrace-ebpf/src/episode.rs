@@ -4,7 +4,6 @@ use core::mem::offset_of;
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use oomtrace_common::{
-    UNKNOWN_U32, UNKNOWN_U64,
     record::{Closed, chosen, kind, loss},
     step,
 };
@@ -12,10 +11,10 @@ use oomtrace_common::{
 use crate::{
     emit::{FORCE_WAKEUP, count_loss, emit, header},
     evidence,
-    globals::off,
+    globals::at,
     maps::STATE,
     memcg,
-    read::{Errors, pointer, read, zero},
+    read::{Errors, follow, get, zero},
     scan, subject,
 };
 
@@ -83,7 +82,7 @@ pub(crate) fn open(oc: u64) -> Option<*mut State> {
         zero((&raw mut (*state).oc).cast::<[u8; size_of::<State>() - offset_of!(State, oc)]>());
         (*state).oc = oc;
         (*state).unclosed = unclosed;
-        (*state).css = memcg::css(pointer(oc, off!(oc_memcg)));
+        (*state).css = memcg::css(follow(at!(oc, oc_memcg)));
     }
     subject::note_trigger(state, step::LEVEL);
     Some(state)
@@ -95,7 +94,7 @@ pub(crate) fn close(returned: u64) {
     let Some(state) = owned() else { return };
     // SAFETY: this thread owns the state; `oc` is on the stack of a caller that has not gone on yet.
     let oc = unsafe { (*state).oc };
-    let best = pointer(oc, off!(oc_chosen));
+    let best = follow(at!(oc, oc_chosen));
     let how = match best {
         0 => chosen::NOBODY,
         u64::MAX => chosen::ABORTED,
@@ -113,11 +112,11 @@ pub(crate) fn close(returned: u64) {
         // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
         unsafe {
             (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);
-            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut { Errors::NONE });
+            (*record).totalpages = follow(at!(oc, oc_totalpages));
             (*record).first_evaluated_ns = (*scan).first_evaluated_ns;
             // Where nobody was chosen, it is the kernel's report that was noted.
             (*record).last_evaluated_ns = if how == chosen::TASK { (*scan).last_evaluated_ns } else { 0 };
-            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut { Errors::NONE });
+            (*record).constraint = get(at!(oc, oc_constraint), &mut { Errors::NONE });
             (*record).chosen = how;
             (*record).returned = u32::from(returned & 0xff != 0);
             (*record).evaluated = scan::evaluated() as u32;

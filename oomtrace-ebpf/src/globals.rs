@@ -1,7 +1,7 @@
 //! Read-only globals that the loader fills in before loading: where things are in this kernel.
 //!
 //! They are read with volatile loads, so that the compiler does not fold in the values of the build; the verifier, which
-//! sees a frozen map, does fold in the loader's.
+//! sees a frozen map, does fold in the loader's. Single offsets are not read at all: the loader puts them into instructions.
 
 use oomtrace_common::config::{Layout, Sizes};
 
@@ -46,13 +46,57 @@ pub(crate) fn load<T: Copy>(member: &'static T) -> T {
     unsafe { core::ptr::read_volatile(member) }
 }
 
-/// The offset of a member by its name in [`Layout`], or `ABSENT`.
+/// The offset of a member by its name in [`Layout`], or `ABSENT`: one move, whose immediate the loader puts in. A load from
+/// [`LAYOUT`] would be three instructions.
 macro_rules! off {
     ($member:ident) => {
-        $crate::globals::load(&$crate::globals::LAYOUT.$member)
+        $crate::globals::wide!($member) as u32
     };
 }
 pub(crate) use off;
+
+/// The same, as the register has it.
+macro_rules! wide {
+    ($member:ident) => {{
+        let offset: u64;
+        // SAFETY: the instruction writes the register that it is given, and nothing else.
+        #[allow(unused_unsafe)]
+        unsafe {
+            core::arch::asm!(
+                "{offset} = {marker}",
+                offset = out(reg) offset,
+                marker = const oomtrace_common::config::marker::immediate(
+                    core::mem::offset_of!(oomtrace_common::config::Layout, $member)
+                ),
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        offset
+    }};
+}
+pub(crate) use wide;
+
+/// The address of a member by its name in [`Layout`], of what is at `base`: one addition. 0, where nothing can be read, if this kernel has
+/// no such member: the loader makes a move of it then.
+macro_rules! at {
+    ($base:expr, $member:ident) => {{
+        let mut address: u64 = $base;
+        // SAFETY: the instruction changes the register that it is given, and nothing else.
+        #[allow(unused_unsafe)]
+        unsafe {
+            core::arch::asm!(
+                "{address} += {marker}",
+                address = inout(reg) address,
+                marker = const oomtrace_common::config::marker::immediate(
+                    core::mem::offset_of!(oomtrace_common::config::Layout, $member)
+                ),
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        address
+    }};
+}
+pub(crate) use at;
 
 /// A member of [`Sizes`].
 macro_rules! size {

@@ -8,6 +8,7 @@ use oomtrace_common::{
 use crate::{
     emit::{emit, header, wake_if_filling},
     episode::{self, State},
+    globals::at,
     memcg,
 };
 
@@ -15,7 +16,8 @@ use crate::{
 #[inline(always)]
 pub(crate) fn found(memcg: u64) -> Option<*mut State> {
     let state = episode::owned()?;
-    let kn = memcg::kernfs_node(memcg::css(memcg));
+    // Never null; and by fentry it comes as a pointer with a type, which may be added to and nothing else.
+    let kn = memcg::kernfs_node(at!(memcg, memcg_css));
     // SAFETY: this thread owns the state.
     let episode = unsafe {
         // The group may lie below the limit that was hit, and nobody asked for its name yet.

@@ -15,9 +15,9 @@ use oomtrace_common::{
 use crate::{
     emit::{FORCE_WAKEUP, count_loss, emit, header, wake_if_filling},
     episode::{self, State},
-    globals::off,
+    globals::{at, off},
     maps::VICTIMS,
-    read::{Errors, copy_str, pointer, read, zero},
+    read::{Errors, copy_str, follow, get, zero},
     scan, subject, task,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) fn choose(oc: u64, message: u64) -> Option<*mut State> {
     let state = episode::owned()?;
     scan::over(state);
-    subject::note(state, kind::CHOICE, pointer(oc, off!(oc_chosen)), message, step::SITUATION);
+    subject::note(state, kind::CHOICE, follow(at!(oc, oc_chosen)), message, step::SITUATION);
     Some(state)
 }
 
@@ -103,8 +103,8 @@ pub(crate) fn exiting() {
     let Some(episode) = VICTIMS.get_ptr(tgid) else { return };
     // SAFETY: a valid pointer to a map value, never changed in place; the helper has no preconditions.
     let (episode, task) = unsafe { (*episode, bpf_get_current_task()) };
-    let signal = pointer(task, off!(task_signal));
-    if read::<i32>(signal, off!(signal_live), 0, &mut { Errors::NONE }) > 0 {
+    let signal = follow(at!(task, task_signal));
+    if get::<i32>(at!(signal, signal_live), &mut { Errors::NONE }) > 0 {
         return;
     }
     // Two last threads may both see no live one; removing succeeds once.
@@ -136,7 +136,7 @@ pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
 /// The process id of a task; 0 if it cannot be read.
 #[inline(always)]
 fn tgid(task: u64) -> u32 {
-    read(task, off!(task_tgid), 0, &mut { Errors::NONE })
+    get(at!(task, task_tgid), &mut { Errors::NONE })
 }
 
 /// A field of a tracepoint's record.
@@ -173,7 +173,7 @@ fn emit_task_event(kind: u16, task: u64, episode: u64, flags: u64) -> bool {
         unsafe {
             (*record).header = header::<TaskEvent>(kind, episode);
             (*record).tgid = tgid(task) as i32;
-            (*record).tid = read(task, off!(task_pid), 0, &mut { Errors::NONE });
+            (*record).tid = get(at!(task, task_pid), &mut { Errors::NONE });
             task::comm(&raw mut (*record).comm, task);
         }
     })

@@ -46,9 +46,9 @@ pub(crate) static NAMES: Array<Names> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static VICTIMS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(16384, 0);
 
-/// kernfs ids whose names, with all their ancestors', user space has been told.
+/// kernfs ids whose names, with all their ancestors', user space has been told. What makes room is told again.
 #[map]
-pub(crate) static NAMED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(16384, 0);
+pub(crate) static NAMED: LruHashMap<u64, u8> = LruHashMap::with_max_entries(4096, 0);
 
 /// What the reaper found when it began.
 #[repr(C)]

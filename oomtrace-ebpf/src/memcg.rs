@@ -13,15 +13,15 @@ use oomtrace_common::{
 use crate::{
     emit::{emit, header, leaves_headroom, wake_if_filling},
     episode::State,
-    globals::{LAYOUT, LEVELS, MEMCG_COUNTERS, load, off},
+    globals::{LAYOUT, LEVELS, MEMCG_COUNTERS, at, load, off, wide},
     maps::{NAMED, NAMES, RING},
-    read::{Errors, copy, copy_run, pointer, read, zero},
+    read::{Errors, copy_run, follow, put, read, sign, zero},
 };
 
 /// A task's memory cgroup, as its css.
 #[inline(always)]
 pub(crate) fn css_of_task(task: u64) -> u64 {
-    pointer(pointer(task, off!(task_cgroups)), off!(css_set_memory))
+    follow(at!(follow(at!(task, task_cgroups)), css_set_memory))
 }
 
 /// The kernfs id of a css's cgroup, whose name has been sent when this returns.
@@ -35,13 +35,13 @@ pub(crate) fn of_css(css: u64, state: *mut State) -> u64 {
 /// The node of a css's cgroup, 0 if there is none.
 #[inline(always)]
 pub(crate) fn kernfs_node(css: u64) -> u64 {
-    pointer(pointer(css, off!(css_cgroup)), off!(cgroup_kn))
+    follow(at!(follow(at!(css, css_cgroup)), cgroup_kn))
 }
 
 /// A node's id. Ids are never 0.
 #[inline(always)]
 pub(crate) fn id(kn: u64) -> u64 {
-    match pointer(kn, off!(kn_id)) {
+    match follow(at!(kn, kn_id)) {
         0 => UNKNOWN_U64,
         id => id,
     }
@@ -56,31 +56,33 @@ pub(crate) fn send_names(kn: u64, state: *mut State) {
     if off!(kn_id) == ABSENT || off!(kn_parent) == ABSENT || off!(kn_name) == ABSENT {
         return;
     }
-    let leaf = pointer(kn, off!(kn_id));
+    let leaf = follow(at!(kn, kn_id));
     if leaf == 0 || NAMED.get_ptr(leaf).is_some() {
         return;
     }
     let Some(names) = NAMES.get_ptr_mut(0) else { return };
     // SAFETY: this thread owns the episode, and with it the only element of the map. Writes stay within it: `i` is below
-    // `MAX_LEVELS`, and `end` is masked to less than `CGROUP_NAMES_LEN`, after which there is room for one more name.
+    // `LEVELS`, which the verifier sees, and `end` is masked to less than `CGROUP_NAMES_LEN`, after which there is room for one more name.
     unsafe {
         let ids = (&raw mut (*names).fixed.ids).cast::<u64>();
         let bytes = (&raw mut (*names).bytes).cast::<u8>();
         zero(&raw mut (*names).fixed);
         let mut kn = kn;
         for i in 0..load(&LEVELS) {
-            if kn == 0 || i >= MAX_LEVELS {
+            if kn == 0 {
                 break;
             }
-            copy(ids.add(i as usize), kn, off!(kn_id), 0, &mut { Errors::NONE });
+            put(ids.add(i as usize), at!(kn, kn_id), &mut { Errors::NONE });
             let start = (&raw const (*names).fixed.len).read_volatile() as usize & (CGROUP_NAMES_LEN - 1);
-            let name = pointer(kn, off!(kn_name)) as *const core::ffi::c_void;
+            let name = follow(at!(kn, kn_name)) as *const core::ffi::c_void;
             let taken = bpf_probe_read_kernel_str(bytes.add(start).cast(), CGROUP_NAME_LEN as u32, name);
-            // A name that cannot be read leaves zeros: an empty name of one byte.
-            let taken = if taken > 0 { taken as u32 } else { 1 };
-            (&raw mut (*names).fixed.len).write_volatile(start as u32 + taken);
+            // A name that cannot be read leaves zeros: an empty name of one byte. Calculated, not branched on: the verifier would
+            // follow both ways at each level.
+            let failed = sign(taken);
+            let taken = (taken & !failed) - failed;
+            (&raw mut (*names).fixed.len).write_volatile(start as u32 + taken as u32);
             (&raw mut (*names).fixed.count).write_volatile(i + 1);
-            kn = pointer(kn, off!(kn_parent));
+            kn = follow(at!(kn, kn_parent));
         }
         let len = (&raw const (*names).fixed.len).read_volatile() as usize & (CGROUP_NAMES_LEN - 1);
         let whole = size_of::<CgroupNames>() + len;
@@ -103,13 +105,14 @@ pub(crate) fn id_of(memcg: u64) -> u64 {
     if off!(memcg_css) == ABSENT {
         return UNKNOWN_U64;
     }
-    id(kernfs_node(memcg + u64::from(off!(memcg_css))))
+    id(kernfs_node(at!(memcg, memcg_css)))
 }
 
-/// The css of a memcg.
+/// The css of a memcg, 0 for none.
 #[inline(always)]
 pub(crate) fn css(memcg: u64) -> u64 {
-    if memcg == 0 || off!(memcg_css) == ABSENT { 0 } else { memcg + u64::from(off!(memcg_css)) }
+    // A kernel address has the highest bit set; it is calculated, not branched on, for the verifier's sake.
+    at!(memcg, memcg_css) & sign(memcg as i64) as u64
 }
 
 /// Sends one level of the limiter chain, that of `(*state).css`, and makes its parent the next one. False when that was the last.
@@ -120,7 +123,7 @@ pub(crate) fn send_level(state: *mut State) -> bool {
     if css == 0 || level >= MAX_LEVELS {
         return false;
     }
-    let memcg = css - u64::from(off!(memcg_css));
+    let memcg = css - wide!(memcg_css);
     let sent = emit!(record: MemcgLevel, wake_if_filling(), {
         // SAFETY: `record` is a whole reserved record; all of it is written, the type has no padding.
         unsafe {
@@ -145,7 +148,7 @@ pub(crate) fn send_level(state: *mut State) -> bool {
     }
     // SAFETY: this thread owns the state.
     unsafe {
-        (*state).css = pointer(css, off!(css_parent));
+        (*state).css = follow(at!(css, css_parent));
         (*state).level = level + 1;
     }
     true

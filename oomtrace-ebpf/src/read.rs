@@ -3,6 +3,8 @@
 //! Written for the verifier, which follows every branch: a failed read does not branch, but leaves zero (the helper sees to
 //! that) and a mark in [`Errors`]. What this kernel does not have is a branch that the verifier takes or drops for good.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use oomtrace_common::{UNKNOWN_U64, config::ABSENT};
 
@@ -11,6 +13,12 @@ pub(crate) struct Errors(i64);
 
 impl Errors {
     pub(crate) const NONE: Self = Self(0);
+
+    /// Adds those of another run, if `counts` is 1 and not 0.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, other: &Self, counts: u16) {
+        self.0 |= other.0 * i64::from(counts);
+    }
 
     /// Whether one did.
     #[inline(always)]
@@ -62,6 +70,50 @@ pub(crate) fn read<T: Copy>(base: u64, offset: u32, absent: T, errors: &mut Erro
     // SAFETY: `value` is on the stack.
     unsafe { copy(&raw mut value, base, offset, absent, errors) };
     value
+}
+
+/// The value at `address`; zero if it cannot be read. For members that are always there.
+#[inline(always)]
+pub(crate) fn get<T: Copy>(address: u64, errors: &mut Errors) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: `value` is on the stack, and the helper writes all of it, zeros where it cannot read; `T` is a plain integer at
+    // every call.
+    unsafe {
+        let from = address as *const core::ffi::c_void;
+        errors.0 |= bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from);
+        value.assume_init()
+    }
+}
+
+/// Copies the value at `address` to `out`; zero if that fails. For members that are always there.
+///
+/// # Safety
+/// As for [`copy`].
+#[inline(always)]
+pub(crate) unsafe fn put<T: Copy>(out: *mut T, address: u64, errors: &mut Errors) {
+    // SAFETY: the caller vouches for `out`; the helper checks the address. `T` is a plain integer at every call.
+    unsafe {
+        let from = address as *const core::ffi::c_void;
+        errors.0 |= bpf_probe_read_kernel(out.cast(), size_of::<T>() as u32, from);
+    }
+}
+
+/// All bits of a negative number, none of any other. The compiler does not know what it is, and so makes no branch of what is
+/// calculated from it.
+#[inline(always)]
+pub(crate) fn sign(value: i64) -> i64 {
+    let mut value = value;
+    // SAFETY: the instruction changes the register that it is given, and nothing else.
+    unsafe {
+        core::arch::asm!("{value} s>>= 63", value = inout(reg) value, options(pure, nomem, nostack));
+    }
+    value
+}
+
+/// The pointer at `address`; 0 when it is null or there is none to be read.
+#[inline(always)]
+pub(crate) fn follow(address: u64) -> u64 {
+    get(address, &mut { Errors::NONE })
 }
 
 /// The pointer at `base + offset`; 0 when it is null or there is none to be read.

@@ -8,10 +8,10 @@ use oomtrace_common::record::{Memory, Reaped, kind, loss, reaped};
 
 use crate::{
     emit::{FORCE_WAKEUP, count_loss, emit, header},
-    globals::{LAYOUT, MM_COUNTERS, load, off},
+    globals::{LAYOUT, MM_COUNTERS, at, load},
     kill,
     maps::REAPING,
-    read::{Errors, copy_run, read},
+    read::{Errors, copy_bytes, copy_run, get},
     task::PF_KTHREAD,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) fn began(mm: u64) {
     // SAFETY: the helper has no preconditions.
     let current = unsafe { bpf_get_current_task() };
-    if read::<u32>(current, off!(task_flags), 0, &mut { Errors::NONE }) & PF_KTHREAD == 0 {
+    if get::<u32>(at!(current, task_flags), &mut { Errors::NONE }) & PF_KTHREAD == 0 {
         return;
     }
     let Some(reaping) = REAPING.get_ptr_mut(0) else { return };
@@ -47,14 +47,13 @@ pub(crate) fn finished(ctx: &TracePointContext, offset: u32) {
             (*record).header = header::<Reaped>(kind::REAPED, 0);
             (*record).tid = tid;
             // The beginning may not have been seen: then what lies here is another victim's. Nothing can be read at 0.
-            if (*reaping).reaper != current {
-                (&raw mut (*reaping).mm).write_volatile(0);
-                (&raw mut (*reaping).known).write_volatile(0);
-            }
-            // Read back from the map: to the verifier both ways are then one.
-            let mm = (&raw const (*reaping).mm).read_volatile();
-            let known = (&raw const (*reaping).known).read_volatile() as u32;
-            (*record).before = (*reaping).before;
+            // Multiplied, not branched: the verifier would follow both ways through all that comes.
+            let seen = u64::from((*reaping).reaper == current);
+            let mm = (*reaping).mm * seen;
+            let known = ((*reaping).known * seen) as u32;
+            // By a helper's call: the compiler would call a function that copies byte by byte.
+            let before = (&raw const (*reaping).before) as u64;
+            copy_bytes((&raw mut (*record).before).cast(), size_of::<Memory>() as u32, before, &mut { Errors::NONE });
             let after = u32::from(memory(&raw mut (*record).after, mm));
             (*record).known = known | after * reaped::AFTER;
             (*reaping).reaper = 0;

@@ -2,17 +2,16 @@
 
 use aya_ebpf::helpers::bpf_get_current_task;
 use oomtrace_common::{
-    UNKNOWN_I32, UNKNOWN_U32, UNKNOWN_U64,
-    config::ABSENT,
+    UNKNOWN_U64,
     record::{Subject, kind},
 };
 
 use crate::{
     emit::{emit, header, wake_if_filling},
     episode::State,
-    globals::off,
+    globals::at,
     memcg,
-    read::{Errors, copy, copy_str, pointer, read, zero},
+    read::{Errors, copy_str, follow, put, sign, zero},
     task,
 };
 
@@ -40,14 +39,15 @@ pub(crate) fn note_trigger(state: *mut State, then: u32) {
 pub(crate) fn send(state: *mut State) {
     // SAFETY: this thread owns the state.
     let (kind, mut subject, oc) = unsafe { ((*state).kind as u16, (*state).subject, (*state).oc) };
+    // First: what the stack holds is then the same on both ways that follow.
+    let limit = follow(at!(oc, oc_memcg));
     // Of a thread (`oom_kill_allocating_task` chooses the current one) it is the leader that is told of, and that the kernel
     // looks at first. The trigger is the thread.
     if kind != kind::OPENED {
-        let leader = pointer(subject, off!(task_group_leader));
+        let leader = follow(at!(subject, task_group_leader));
         subject = if leader == 0 { subject } else { leader };
     }
     let kn = memcg::kernfs_node(memcg::css_of_task(subject));
-    let limit = pointer(oc, off!(oc_memcg));
     let limit_kn = memcg::kernfs_node(memcg::css(limit));
     // SAFETY: this thread owns the state.
     unsafe {
@@ -60,19 +60,21 @@ pub(crate) fn send(state: *mut State) {
         unsafe {
             (*record).header = header::<Subject>(kind, (*state).episode);
             (*record).task.points = 0;
-            let mm = task::fill(&raw mut (*record).task, subject, memcg::id(kn), state);
             // With nothing left out: the protections too, which matter for a task that no score belongs to.
-            if kind != kind::OPENED {
-                (*record).task.flags |= task::protections(subject, mm);
-            }
+            let chosen = kind != kind::OPENED;
+            task::fill(&raw mut (*record).task, subject, memcg::id(kn), chosen, state);
             (*state).killed_tid = (*record).task.tid;
-            (*record).memcg = if limit == 0 { 0 } else { memcg::id(limit_kn) };
-            copy(&raw mut (*record).gfp_mask, oc, off!(oc_gfp_mask), 0, &mut errors);
-            (*record).gfp_mask_known = u32::from(!errors.any() && off!(oc_gfp_mask) != ABSENT);
-            (*record).order = read(oc, off!(oc_order), UNKNOWN_I32, &mut errors);
-            (*record).chosen_points = read(oc, off!(oc_chosen_points), i64::MIN, &mut errors);
-            (*record).totalpages = read(oc, off!(oc_totalpages), UNKNOWN_U64, &mut errors);
-            (*record).constraint = read(oc, off!(oc_constraint), UNKNOWN_U32, &mut errors);
+            // 0 is no memcg, which is not the same as one whose id cannot be read.
+            (*record).memcg = match follow(at!(limit_kn, kn_id)) {
+                0 => UNKNOWN_U64 & sign(limit as i64) as u64,
+                id => id,
+            };
+            put(&raw mut (*record).gfp_mask, at!(oc, oc_gfp_mask), &mut errors);
+            (*record).gfp_mask_known = u32::from(!errors.any());
+            put(&raw mut (*record).order, at!(oc, oc_order), &mut errors);
+            put(&raw mut (*record).chosen_points, at!(oc, oc_chosen_points), &mut errors);
+            put(&raw mut (*record).totalpages, at!(oc, oc_totalpages), &mut errors);
+            put(&raw mut (*record).constraint, at!(oc, oc_constraint), &mut errors);
             zero(&raw mut (*record).message);
             copy_str(&raw mut (*record).message, (*state).message);
         }

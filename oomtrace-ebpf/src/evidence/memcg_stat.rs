@@ -13,9 +13,9 @@ use super::{FIXED_MOST, RAW, place};
 use crate::{
     emit::header,
     episode::State,
-    globals::off,
+    globals::at,
     memcg,
-    read::{Errors, copy_bytes, pointer},
+    read::{Errors, copy_bytes, follow, pointer},
 };
 
 const _: () = assert!(size_of::<MemcgStat>() <= FIXED_MOST);
@@ -37,7 +37,7 @@ pub(super) fn send(state: *mut State) {
     // SAFETY: this thread owns the episode, and with it the map's only element, which holds a fixed part and what was seen
     // to fit.
     unsafe {
-        let memcg = pointer((*state).oc, off!(oc_memcg));
+        let memcg = follow(at!((*state).oc, oc_memcg));
         if memcg == 0 {
             return;
         }

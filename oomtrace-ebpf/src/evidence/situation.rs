@@ -12,9 +12,9 @@ use super::{PLACES, place};
 use crate::{
     emit::{emit, header, leaves_headroom, wake_if_filling},
     episode::State,
-    globals::{load, off},
+    globals::{at, load, off},
     memcg::kernfs_node,
-    read::{Errors, copy, copy_bytes, copy_str, pointer, zero},
+    read::{Errors, copy, copy_bytes, copy_str, follow, pointer, zero},
 };
 
 /// How many variables there are; see [`crate::globals::THREADS`].
@@ -62,10 +62,10 @@ pub(super) fn send(state: *mut State) {
                 mask(&raw mut (*record).online, place!(online), 0, &mut errors);
 
                 zero(&raw mut (*record).cpuset);
-                let css = pointer(pointer(task, off!(task_cgroups)), place!(css_set_cpuset));
+                let css = pointer(follow(at!(task, task_cgroups)), place!(css_set_cpuset));
                 let kn = kernfs_node(css);
                 (*record).cpuset_known = u32::from(kn != 0 && off!(kn_name) != ABSENT);
-                copy_str(&raw mut (*record).cpuset, pointer(kn, off!(kn_name)));
+                copy_str(&raw mut (*record).cpuset, follow(at!(kn, kn_name)));
                 (*record).read_failed = u32::from(errors.any());
                 if errors.any() {
                     (*state).failed_reads += 1;

@@ -140,7 +140,15 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
     for (member, offset) in [
         ("oom_control.chosen", layout.oc_chosen),
         ("oom_control.memcg", layout.oc_memcg),
+        ("oom_control.gfp_mask", layout.oc_gfp_mask),
+        ("oom_control.order", layout.oc_order),
+        ("oom_control.totalpages", layout.oc_totalpages),
+        ("oom_control.chosen_points", layout.oc_chosen_points),
+        ("oom_control.constraint", layout.oc_constraint),
+        ("task_struct.pid", layout.task_pid),
         ("task_struct.tgid", layout.task_tgid),
+        ("task_struct.real_cred", layout.task_real_cred),
+        ("cred.uid", layout.cred_uid),
         ("task_struct.comm", layout.task_comm),
         ("task_struct.signal", layout.task_signal),
         ("task_struct.mm", layout.task_mm),
@@ -148,6 +156,9 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
         ("task_struct.thread_node", layout.task_thread_node),
         ("signal_struct.thread_head", layout.signal_thread_head),
         ("signal_struct.live", layout.signal_live),
+        ("signal_struct.oom_score_adj", layout.signal_oom_score_adj),
+        ("signal_struct.oom_flag_origin", layout.signal_oom_flag_origin),
+        ("signal_struct.oom_mm", layout.signal_oom_mm),
     ] {
         if offset == ABSENT {
             return Err(LiveError::Layout { member: member.into() });

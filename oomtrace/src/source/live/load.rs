@@ -242,7 +242,7 @@ fn load(
 }
 
 /// A global as the programs have it.
-fn bytes_of<T: Pod>(value: &T) -> &[u8] {
+pub(super) fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     // SAFETY: `Pod` promises that every byte of the value is initialised, and the slice borrows it.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
