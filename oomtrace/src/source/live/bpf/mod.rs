@@ -60,6 +60,9 @@ pub struct Programs {
     kprobe_pmu: Option<KprobePmu>,
 }
 
+/// Bytes of stack for the thread that attaches: one system call. All that is mapped is locked, and thereby filled, in the end.
+const STACK: usize = 64 << 10;
+
 /// A program's name, its link and itself.
 type Ahead = std::thread::JoinHandle<(String, io::Result<OwnedFd>, OwnedFd)>;
 
@@ -179,7 +182,14 @@ impl Programs {
         let fd = self.load(program, function)?;
         let name = program.to_owned();
         let attach = move || (name, sys::attach_tracing(fd.as_fd()), fd);
-        let thread = std::thread::Builder::new().spawn(attach).map_err(|error| error.to_string())?;
+        // Else glibc maps 64 MiB for what a second thread may allocate, and they count as locked memory later.
+        #[cfg(target_env = "gnu")]
+        // SAFETY: no preconditions.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+        let thread =
+            std::thread::Builder::new().stack_size(STACK).spawn(attach).map_err(|error| error.to_string())?;
         self.ahead = Some(thread);
         Ok(())
     }
