@@ -95,7 +95,8 @@ pub struct SessionInfo {
     /// What the stamps of a log mean; `None` from other sources, whose stamps are boot time.
     #[n(25)]
     pub log_clock: Option<LogClock>,
-    /// A release with the formula that the lines of a log have the shape of, when no line tells the release.
+    /// A release with the formula that the lines of a log have the shape of, when no line tells the release, or it has another
+    /// formula than mainline's (a vendor's).
     #[n(26)]
     pub release_by_shape: Option<String>,
 }
@@ -117,6 +118,10 @@ pub struct LogClock {
     #[n(2)]
     #[cbor(default)]
     pub year: bool,
+    /// Steps in which stamps are told, ns; 0: not known.
+    #[n(3)]
+    #[cbor(default)]
+    pub step_ns: u64,
 }
 
 impl SessionInfo {
@@ -139,6 +144,12 @@ impl SessionInfo {
         self.started_unix_ns.is_some() || self.log_clock.is_none_or(|clock| clock.boot)
     }
 
+    /// Steps in which stamps are told, ns: no distance of two is known better.
+    #[must_use]
+    pub fn step_ns(&self) -> u64 {
+        self.log_clock.map_or(1, |clock| clock.step_ns.max(1))
+    }
+
     /// Whether observations were made by reading a log.
     #[must_use]
     pub fn of_a_log(&self) -> bool {
@@ -148,7 +159,7 @@ impl SessionInfo {
     /// The release whose formula is to be used.
     #[must_use]
     pub fn formula_release(&self) -> Option<&str> {
-        self.kernel_release.as_deref().or(self.release_by_shape.as_deref())
+        self.release_by_shape.as_deref().or(self.kernel_release.as_deref())
     }
 
     /// Whether `exit_oom_victim()` was hooked: that no release of a marked victim was seen means that its memory is not

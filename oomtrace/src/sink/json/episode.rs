@@ -64,8 +64,8 @@ struct GfpJson {
 
 #[derive(Serialize)]
 struct TaskJson<'a> {
-    pid: i32,
-    tid: i32,
+    pid: Option<i32>,
+    tid: Option<i32>,
     comm: NameJson<'a>,
     uid: Option<u32>,
     oom_score_adj: Option<i16>,
@@ -292,8 +292,9 @@ pub(super) fn why(why: VictimWhy) -> &'static str {
 impl<'a> From<&'a Person> for TaskJson<'a> {
     fn from(task: &'a Person) -> Self {
         Self {
-            pid: task.pid,
-            tid: task.tid,
+            // 0 is nobody's: some old logs do not tell.
+            pid: Some(task.pid).filter(|&pid| pid != 0),
+            tid: Some(task.tid).filter(|&tid| tid != 0),
             comm: NameJson::from(&task.comm),
             uid: task.uid,
             oom_score_adj: task.oom_score_adj,

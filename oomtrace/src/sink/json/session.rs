@@ -44,6 +44,7 @@ struct LogTimesJson {
     wall: bool,
     zone_told: bool,
     year_told: bool,
+    step_ns: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -98,6 +99,7 @@ impl<'a> From<&'a SessionInfo> for Session<'a> {
                     wall,
                     zone_told: wall && clock.zone,
                     year_told: wall && clock.year,
+                    step_ns: Some(clock.step_ns).filter(|&step| step > 0),
                 }
             }),
         }

@@ -150,7 +150,10 @@ impl<W: Write> Sink for Terminal<W> {
     }
 
     fn origin(&mut self, info: &SessionInfo) -> io::Result<()> {
-        self.info = Some(info.clone());
+        let before = self.info.replace(info.clone());
+        if before.is_some_and(|before| same_boot(&before, info)) {
+            return Ok(());
+        }
         self.date = None;
         let mut page = Page::new(self.options);
         page.blank();
@@ -190,6 +193,18 @@ impl<W: Write> Sink for Terminal<W> {
         }
         self.write(page)
     }
+}
+
+/// Whether nothing but what is known of it has changed.
+fn same_boot(before: &SessionInfo, now: &SessionInfo) -> bool {
+    let of = |info: &SessionInfo| SessionInfo {
+        cgroup_version: None,
+        gfp_flags: Vec::new(),
+        release_by_shape: None,
+        page_size: 0,
+        ..info.clone()
+    };
+    of(before) == of(now)
 }
 
 /// `oomtrace 0.1.0 · Linux 6.12.117 on host · 16 CPUs, 62.7G RAM, 8.0G swap · fentry, ring 8.0M`

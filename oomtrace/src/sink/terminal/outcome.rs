@@ -27,7 +27,11 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
 }
 
 fn killed(context: &Context<'_>, victims: &[&Victim]) -> String {
-    let after = |ns: Option<u64>| Some(words::duration(ns?.checked_sub(context.episode.opened_ns?)?));
+    let after = |ns: Option<u64>| {
+        let delay = ns?.checked_sub(context.episode.opened_ns?)?;
+        // A log of whole seconds knows no milliseconds.
+        (delay >= context.info.step_ns() || context.info.step_ns() == 1).then(|| words::duration(delay))
+    };
     let kill_times = victims.iter().filter_map(|victim| victim.killed_ns.or(victim.marked_ns));
     let number = victims.len();
     let mut parts = Vec::new();

@@ -77,7 +77,12 @@ pub(super) fn long_duration(ns: u64) -> String {
 /// `gunicorn[48121]`.
 pub(crate) fn task(person: &Person) -> String {
     let comm = if person.comm.is_empty() { "\"\"".to_owned() } else { person.comm.to_string() };
-    format!("{comm}[{}]", person.pid)
+    match person.pid {
+        // Not told, by some old logs.
+        0 if person.comm.is_empty() => "somebody".to_owned(),
+        0 => comm,
+        pid => format!("{comm}[{pid}]"),
+    }
 }
 
 /// Text from outside, made harmless for a terminal.

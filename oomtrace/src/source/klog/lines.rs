@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::{memchr, memrchr};
 
 /// Bytes of a line at most; the rest of a longer one is left out. Records of the journal as JSON have kilobytes.
@@ -12,8 +12,19 @@ const CHUNK: usize = 256 << 10;
 
 /// Words without which no line begins a report, belongs to a kill, or tells of a boot. The last is a message of the journal as an
 /// array of bytes, which shows no words.
-const WORDS: [&[u8]; 6] =
-    [b"oom", b"ut of memory", b"ut of Memory", b"illed process", b"Linux version", b"\"MESSAGE\":["];
+const WORDS: [&[u8]; 11] = [
+    b"oom-kill",
+    b"oom_score_adj",
+    b"oom_reaper",
+    b"oom_kill_process",
+    b"oom.group",
+    b"OOM victim",
+    b"ut of memory",
+    b"ut of Memory",
+    b"illed process",
+    b"Linux version",
+    b"\"MESSAGE\":[",
+];
 const SPACED: &[u8] = b"\"MESSAGE\" : [";
 
 /// Reads lines.
@@ -37,7 +48,11 @@ impl<R: Read> Lines<R> {
     ///
     /// None that can happen: the words are constants.
     pub fn new(source: R) -> io::Result<Self> {
-        let words = AhoCorasick::new(WORDS.iter().copied().chain([SPACED])).map_err(io::Error::other)?;
+        // Leftmost: only that kind looks at many bytes at a time.
+        let words = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(WORDS.iter().copied().chain([SPACED]))
+            .map_err(io::Error::other)?;
         Ok(Self {
             source,
             buffer: vec![0; CHUNK + LONGEST],

@@ -12,6 +12,8 @@
 mod bytes;
 mod framing;
 mod grammar;
+#[cfg(test)]
+mod hostile_tests;
 mod lines;
 mod report;
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub(super) fn frame<'a>(line: &'a [u8], _: &Calendar) -> Option<Framing<'a>> {
     };
     let mut framed = Framed {
         mono_ns: us(&entry.source_monotonic).or_else(|| us(&entry.monotonic)),
-        wall: wall.map(|unix_ns| Wall { unix_ns, offset: Some(0), year: true }),
+        wall: wall.map(|unix_ns| Wall { unix_ns, offset: Some(0), year: true, fraction: true }),
         caller: None,
         host: bytes(entry.host),
         boot_id: bytes(entry.boot_id),

@@ -15,6 +15,8 @@ pub(in crate::source::klog) struct Wall {
     pub(in crate::source::klog) offset: Option<i32>,
     /// The log told the year.
     pub(in crate::source::klog) year: bool,
+    /// It told parts of seconds.
+    pub(in crate::source::klog) fraction: bool,
 }
 
 /// What is taken for granted where a log does not tell.
@@ -124,15 +126,15 @@ fn month_and_day(cursor: &mut Cursor<'_>) -> Option<(u8, u8)> {
 }
 
 /// `14:03:22[.123456]` as seconds of the day and ns.
-fn clock(cursor: &mut Cursor<'_>) -> Option<(u32, u64)> {
+fn clock(cursor: &mut Cursor<'_>) -> Option<(u32, Option<u64>)> {
     let hour = two(cursor)?;
     cursor.tag(b":")?;
     let minute = two(cursor)?;
     cursor.tag(b":")?;
     let second = two(cursor)?;
     let fraction = match cursor.tag(b".").or_else(|| cursor.tag(b",")) {
-        Some(()) => fraction_ns(cursor.run(|byte| byte.is_ascii_digit()))?,
-        None => 0,
+        Some(()) => Some(fraction_ns(cursor.run(|byte| byte.is_ascii_digit()))?),
+        None => None,
     };
     let fits = hour < 24 && minute < 60 && second < 61;
     fits.then_some((u32::from(hour) * 3600 + u32::from(minute) * 60 + u32::from(second), fraction))
@@ -157,7 +159,7 @@ struct Time {
     day: u8,
     /// Second of the day.
     clock: u32,
-    fraction: u64,
+    fraction: Option<u64>,
     offset: Option<i32>,
 }
 
@@ -179,8 +181,15 @@ impl Time {
                 (0..8).find_map(|back| in_year(latest_year - back).filter(|&seconds| seconds <= grace))?
             }
         };
-        let unix_ns = seconds.checked_mul(1_000_000_000)?.checked_add(i64::try_from(self.fraction).ok()?)?;
-        Some(Wall { unix_ns, offset: self.offset, year: self.year.is_some() })
+        let unix_ns = seconds
+            .checked_mul(1_000_000_000)?
+            .checked_add(i64::try_from(self.fraction.unwrap_or(0)).ok()?)?;
+        Some(Wall {
+            unix_ns,
+            offset: self.offset,
+            year: self.year.is_some(),
+            fraction: self.fraction.is_some(),
+        })
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn parse<'a>(line: &'a [u8]) -> Parsed<'a> {
 fn pages(line: &[u8]) -> Parsed<'_> {
     let digits = Cursor(line).run(|byte| byte.is_ascii_digit());
     let what: fn(u64) -> Machine = match &line[digits.len()..] {
-        b" total pagecache pages" => Machine::PageCache,
+        b" total pagecache pages" | b" pagecache pages" => Machine::PageCache,
         b" pages in swap cache" => Machine::SwapCache,
         b" pages RAM" | b" pages of RAM" => Machine::Ram,
         b" pages HighMem/MovableOnly" | b" pages HighMem" | b" pages of HIGHMEM" => Machine::HighMem,

@@ -126,7 +126,7 @@ impl Boot {
             ring_bytes: None,
             hooks: Vec::new(),
             settings: Settings::default(),
-            gfp_flags: gfp_flags(self.release.as_deref()),
+            gfp_flags: gfp_flags(self.release.as_deref().or(by_shape)),
             cgroup_version: self.cgroup_version,
             rss_counters_percpu: false,
             node_stat_items: Vec::new(),
@@ -138,8 +138,14 @@ impl Boot {
                 boot: axis == Axis::Boot,
                 zone: wall.is_none_or(|wall| wall.offset.is_some()),
                 year: wall.is_none_or(|wall| wall.year),
+                step_ns: match axis {
+                    Axis::Boot => 1000,
+                    Axis::Wall if wall.is_some_and(|wall| wall.fraction) => 1000,
+                    Axis::Wall => 1_000_000_000,
+                    Axis::Lines => 0,
+                },
             }),
-            release_by_shape: by_shape.filter(|_| self.release.is_none()).map(str::to_owned),
+            release_by_shape: by_shape.map(str::to_owned),
         }
     }
 }

@@ -5,37 +5,33 @@
 //! by that; it is over with its kill (and those of its group), or when nothing more comes. Then it becomes observations
 //! ([`build`]).
 //!
+//! - [`close`]: when a report is over;
 //! - [`boot`]: what the lines of one boot have in common;
+//! - [`shape`]: what the shape of a report tells;
 //! - [`names`]: names of counters, cgroups, zones; [`gfp`]: of gfp bits.
 
 mod boot;
 mod build;
+mod close;
 mod draft;
 mod gfp;
 mod names;
+mod shape;
 
 use std::collections::VecDeque;
 
-use crate::model::observation::{Lost, Memory, Reaper, ReaperStage, Stamp};
+use crate::model::observation::Lost;
 use crate::model::{Observation, SessionInfo, SourceKind};
 
 use super::framing::{Calendar, Caller, Framed};
-use super::grammar::{self, Fact, Machine, Parsed, Rss, Within};
+use super::grammar::{self, Fact, Machine, Parsed, Within};
 use boot::Boot;
 use draft::{Draft, Part};
 
-/// Lines that do not belong to a report, in a row, after which it is over.
-const MOST_IDLE: u32 = 4096;
-/// How long a kill waits for others of its group, ns.
-const GROUP_NS: u64 = 2_000_000_000;
-/// How long a report waits for its next line, ns: a slow serial console prints a line in milliseconds.
-const SILENCE_NS: u64 = 60_000_000_000;
 /// Reports of one machine that are collected side by side.
 const MOST_DRAFTS: usize = 8;
 /// Machines whose lines are told apart.
 const MOST_MACHINES: usize = 64;
-/// Kills that the reaper's lines are matched with.
-const MOST_KILLS: usize = 256;
 
 /// Collects reports.
 #[derive(Debug)]
@@ -272,112 +268,6 @@ impl Reports {
             // Nothing can follow.
             if draft.none_killable || draft.already_exiting.is_some() {
                 self.close(at, place, out);
-            }
-        }
-    }
-
-    /// The reaper tells what it left of a victim, seconds after the kill.
-    fn reaped(&mut self, at: usize, pid: i32, left: Rss, stamp: u64, out: &mut Vec<Observation>) {
-        let Some(machine) = self.machines.get_mut(at) else { return };
-        let open = machine.drafts.iter().position(|draft| draft.kills.iter().any(|kill| kill.tid == pid));
-        if let Some(open) = open {
-            self.close(at, open, out);
-        }
-        let Some(machine) = self.machines.get_mut(at) else { return };
-        let episode = machine.killed.iter().rev().find(|(killed, _)| *killed == pid).map(|(_, id)| *id);
-        let Some(episode) = episode else { return };
-        let page_kb = machine.boot.page_kb.unwrap_or(4).max(1);
-        let pages = |kb: Option<u64>| kb.map(|kb| kb / page_kb);
-        let after = Memory {
-            rss_anon_pages: pages(left.anon_kb),
-            rss_file_pages: pages(left.file_kb),
-            rss_shmem_pages: pages(left.shmem_kb),
-            ..Memory::default()
-        };
-        let at = Stamp { boot_ns: stamp, episode };
-        out.push(Observation::Reaper(Reaper {
-            at,
-            stage: ReaperStage::Finish,
-            tid: pid,
-            before: None,
-            after: Some(after),
-        }));
-    }
-
-    /// Closes what waits for nothing any more.
-    fn expire(&mut self, at: usize, now: u64, out: &mut Vec<Observation>) {
-        while let Some(machine) = self.machines.get(at) {
-            let timed = machine.boot.has_times();
-            let over = |draft: &Draft| {
-                let wait = if draft.ended { GROUP_NS } else { SILENCE_NS };
-                draft.idle > MOST_IDLE || (timed && now.saturating_sub(draft.last) > wait)
-            };
-            let Some(place) = machine.drafts.iter().position(over) else { return };
-            self.close(at, place, out);
-        }
-    }
-
-    fn close_all(&mut self, at: usize, out: &mut Vec<Observation>) {
-        while self.machines.get(at).is_some_and(|machine| !machine.drafts.is_empty()) {
-            self.close(at, 0, out);
-        }
-    }
-
-    fn end_boot(&mut self, at: usize, release: Option<String>, out: &mut Vec<Observation>) {
-        self.close_all(at, out);
-        if let Some(machine) = self.machines.get_mut(at) {
-            let host = machine.boot.host.take();
-            machine.boot = Boot::new(host, release);
-            machine.killed.clear();
-        }
-    }
-
-    /// Makes observations of a report.
-    fn close(&mut self, at: usize, place: usize, out: &mut Vec<Observation>) {
-        let Some(machine) = self.machines.get_mut(at) else { return };
-        if place >= machine.drafts.len() {
-            return;
-        }
-        let draft = machine.drafts.remove(place);
-        if !draft.is_oom() {
-            // Mem-Info of another message.
-            return;
-        }
-        if draft.is_kill_only() {
-            machine.bare_kills += 1;
-        }
-        let boot = &mut machine.boot;
-        boot.page_kb = build::page_kb(&draft).or(boot.page_kb);
-        boot.cgroup_version = match () {
-            () if draft.usage(grammar::Of::MemorySwap).is_some() => Some(1),
-            () if draft.usage(grammar::Of::Swap).is_some() => Some(2),
-            () => boot.cgroup_version,
-        };
-        let mut info = boot.info(self.source, &self.calendar, build::by_shape(&draft));
-        // Which of them named it first does not matter.
-        info.tool_version.clear();
-        if self.told.as_ref() != Some(&info) {
-            let mut head = info.clone();
-            head.tool_version = env!("CARGO_PKG_VERSION").to_owned();
-            self.told = Some(info);
-            self.cgroups = names::Cgroups::default();
-            out.push(Observation::Origin(Box::new(head)));
-        }
-        let before = out.len();
-        build::observations(&draft, boot, &mut self.cgroups, out);
-        for observation in &out[before..] {
-            match observation {
-                Observation::Report(report) => {
-                    self.lost.lines = self.lost.lines.saturating_add(report.unread.into());
-                    self.lost.reports += u64::from(report.cut || report.kill_only);
-                }
-                Observation::Kill(kill) => {
-                    if machine.killed.len() >= MOST_KILLS {
-                        machine.killed.pop_front();
-                    }
-                    machine.killed.push_back((kill.victim.task.tid, draft.id));
-                }
-                _ => {}
             }
         }
     }

@@ -1,13 +1,13 @@
 //! A report that is being collected: what its lines have said so far, copied out of them.
 
+mod owned;
+
 use crate::model::Name;
 use crate::model::evidence::{Counter, Frame};
 
 use super::super::framing::Caller;
-use super::super::grammar::{
-    Buddy, Column, Columns, Context, Fact, Killed, Machine, Of, Row, Rss, Summary, Trigger, Usage, Zone,
-};
-use crate::model::observation::Constraint;
+use super::super::grammar::{self, Buddy, Column, Columns, Fact, Machine, Of, Usage};
+pub(super) use owned::{Asked, Asker, Choice, Kill, Scored, TaskRow, ZoneDraft};
 
 /// Frames that are kept.
 const MOST_FRAMES: usize = 128;
@@ -67,88 +67,6 @@ pub(super) enum Part {
     Stack,
     Stats,
     Table,
-}
-
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) comm: Option<Name>,
-    pub(super) gfp_mask: Option<u32>,
-    pub(super) gfp_names: Option<Name>,
-    pub(super) order: Option<i32>,
-    pub(super) oom_score_adj: Option<i16>,
-    pub(super) nodemask: Option<Name>,
-    /// It is of the time of `oomkilladj`, before `oom_score_adj`.
-    pub(super) old_adj: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Asker {
-    pub(super) cpu: Option<u32>,
-    pub(super) uid: Option<u32>,
-    pub(super) tid: i32,
-    pub(super) comm: Name,
-    pub(super) not_tainted: bool,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct ZoneDraft {
-    pub(super) node: u32,
-    pub(super) name: Name,
-    pub(super) counters_kb: Vec<(Name, u64)>,
-    pub(super) reserve: Vec<i64>,
-    pub(super) blocks: Vec<u64>,
-    pub(super) page_kb: Option<u64>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct TaskRow {
-    pub(super) tid: i32,
-    pub(super) pid: i32,
-    pub(super) uid: u32,
-    pub(super) comm: Name,
-    pub(super) total_vm: Option<u64>,
-    pub(super) rss: Option<u64>,
-    pub(super) anon: Option<u64>,
-    pub(super) file: Option<u64>,
-    pub(super) shmem: Option<u64>,
-    pub(super) table_pages: Option<u64>,
-    pub(super) pgtables_bytes: Option<u64>,
-    pub(super) swap: Option<u64>,
-    pub(super) oom_score_adj: Option<i16>,
-}
-
-#[derive(Debug)]
-pub(super) struct Choice {
-    pub(super) constraint: Constraint,
-    pub(super) nodemask: Name,
-    pub(super) cpuset: Name,
-    pub(super) mems_allowed: Name,
-    pub(super) oom_memcg: Option<Name>,
-    pub(super) task_memcg: Option<Name>,
-    pub(super) comm: Name,
-    pub(super) pid: i32,
-    pub(super) uid: u32,
-}
-
-#[derive(Debug)]
-pub(super) struct Scored {
-    pub(super) prefix: Name,
-    pub(super) pid: i32,
-    pub(super) comm: Name,
-    pub(super) score: Option<i64>,
-}
-
-#[derive(Debug)]
-pub(super) struct Kill {
-    pub(super) at: u64,
-    pub(super) prefix: Name,
-    pub(super) tid: i32,
-    pub(super) comm: Name,
-    pub(super) total_vm_kb: Option<u64>,
-    pub(super) rss: Rss,
-    pub(super) uid: Option<u32>,
-    pub(super) pgtables_kb: Option<u64>,
-    pub(super) oom_score_adj: Option<i16>,
 }
 
 impl Draft {
@@ -281,7 +199,7 @@ impl Draft {
         true
     }
 
-    fn frame(&mut self, frame: Option<super::super::grammar::Frame<'_>>) {
+    fn frame(&mut self, frame: Option<grammar::Frame<'_>>) {
         let (Some(frames), Some(frame)) = (&mut self.frames, frame) else { return };
         if frames.len() >= MOST_FRAMES {
             self.frames_cut = true;
@@ -350,96 +268,4 @@ impl Draft {
 
 fn counter(name: &[u8], value: u64) -> Counter {
     Counter { name: Name::from(name), value }
-}
-
-impl From<Trigger<'_>> for Asked {
-    fn from(trigger: Trigger<'_>) -> Self {
-        Self {
-            comm: trigger.comm.map(Name::from),
-            gfp_mask: trigger.gfp_mask,
-            gfp_names: trigger.gfp_names.map(Name::from),
-            order: trigger.order,
-            oom_score_adj: trigger.oom_score_adj,
-            nodemask: trigger.nodemask.map(Name::from),
-            old_adj: trigger.oom_score_adj.is_none() && trigger.oom_adj.is_some(),
-        }
-    }
-}
-
-impl From<Context<'_>> for Asker {
-    fn from(context: Context<'_>) -> Self {
-        Self {
-            cpu: context.cpu,
-            uid: context.uid,
-            tid: context.tid,
-            comm: Name::from(context.comm),
-            not_tainted: context.not_tainted,
-        }
-    }
-}
-
-impl From<Zone<'_>> for ZoneDraft {
-    fn from(zone: Zone<'_>) -> Self {
-        Self {
-            node: zone.node,
-            name: Name::from(zone.name),
-            counters_kb: zone.counters_kb.into_iter().map(|(name, kb)| (Name::from(name), kb)).collect(),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<Row<'_>> for TaskRow {
-    fn from(row: Row<'_>) -> Self {
-        let Row {
-            tid, pid, uid, total_vm, rss, anon, file, shmem, table_pages, pgtables_bytes, swap, ..
-        } = row;
-        Self {
-            tid,
-            pid,
-            uid,
-            comm: Name::from(row.comm),
-            total_vm,
-            rss,
-            anon,
-            file,
-            shmem,
-            table_pages,
-            pgtables_bytes,
-            swap,
-            oom_score_adj: row.oom_score_adj,
-        }
-    }
-}
-
-impl From<Summary<'_>> for Choice {
-    fn from(summary: Summary<'_>) -> Self {
-        Self {
-            constraint: summary.constraint,
-            nodemask: Name::from(summary.nodemask),
-            cpuset: Name::from(summary.cpuset),
-            mems_allowed: Name::from(summary.mems_allowed),
-            oom_memcg: summary.oom_memcg.map(Name::from),
-            task_memcg: summary.task_memcg.map(Name::from),
-            comm: Name::from(summary.comm),
-            pid: summary.pid,
-            uid: summary.uid,
-        }
-    }
-}
-
-impl Kill {
-    fn new(killed: Killed<'_>, at: u64) -> Self {
-        Self {
-            at,
-            prefix: Name::from(killed.prefix),
-            tid: killed.tid,
-            comm: Name::from(killed.comm),
-            total_vm_kb: killed.total_vm_kb,
-            rss: killed.rss,
-            uid: killed.uid,
-            pgtables_kb: killed.pgtables_kb,
-            oom_score_adj: killed.oom_score_adj,
-        }
-    }
 }
