@@ -10,13 +10,14 @@ mod made_up;
 use core::mem::{offset_of, size_of};
 
 use divan::Bencher;
-use divan::counter::ItemsCount;
+use divan::counter::{BytesCount, ItemsCount};
 use oomtrace::assemble::Assembler;
 use oomtrace::decode::{context::Context, decode};
 use oomtrace::model::observation::{Candidate, Candidates, Score};
-use oomtrace::model::{Episode, Observation};
+use oomtrace::model::{Episode, Observation, SourceKind};
 use oomtrace::session::{Compression, Reader, Writer};
 use oomtrace::sink::{Json, Sink, Terminal, terminal};
+use oomtrace::source::klog::{Assumed, Klog, Lines};
 use oomtrace_common::record::{self as wire, flag, kind};
 
 const CANDIDATES: usize = 20_000;
@@ -97,6 +98,29 @@ fn decode_records(bencher: Bencher) {
             decode(record, &context, &mut out).expect("it is a record");
         }
         out
+    });
+}
+
+/// A kernel's log to observations: real reports, without the lines between them.
+#[divan::bench]
+fn klog_import(bencher: Bencher) {
+    let log: Vec<u8> = [
+        &include_bytes!("../tests/corpus/logs/linux-6.1-memcg.log")[..],
+        include_bytes!("../tests/corpus/logs/linux-6.1-global.log"),
+        include_bytes!("../tests/corpus/logs/linux-7.3-memcg.log"),
+        include_bytes!("../tests/corpus/logs/linux-7.3-group-kill.log"),
+    ]
+    .concat();
+    let log = log.repeat(16);
+    bencher.counter(BytesCount::new(log.len())).bench_local(|| {
+        let mut klog = Klog::new(SourceKind::Import, Assumed::default());
+        let mut lines = Lines::new(&log[..]).expect("its words are constants");
+        let mut found = Vec::new();
+        while let Some(line) = lines.next_line(klog.in_report()).expect("memory does not fail") {
+            klog.line(line, &mut found);
+        }
+        klog.finish(&mut found);
+        found
     });
 }
 
