@@ -67,11 +67,6 @@ pub struct Layout {
     pub signal_oom_mm: u32,
     /// `signal_struct.oom_flag_origin`; a bit field in some kernels, then `ABSENT`
     pub signal_oom_flag_origin: u32,
-    /// where `oom_score_adj`, `oom_flag_origin` and `oom_mm` of `signal_struct` begin, and how many bytes they span; `ABSENT`
-    /// without one of them
-    pub signal_run: u32,
-    /// as above
-    pub signal_run_len: u32,
     /// From here to `mm_total_vm` in the order of [`crate::record::Memory`].
     /// `mm_struct`: the 8 bytes that hold `rss_stat[MM_FILEPAGES]`, in an atomic or a per-CPU counter's shared part
     pub mm_rss_file: u32,
@@ -184,8 +179,6 @@ impl Layout {
         signal_oom_score_adj: ABSENT,
         signal_oom_mm: ABSENT,
         signal_oom_flag_origin: ABSENT,
-        signal_run: ABSENT,
-        signal_run_len: ABSENT,
         mm_rss_file: ABSENT,
         mm_rss_anon: ABSENT,
         mm_swapents: ABSENT,
@@ -232,7 +225,7 @@ impl Layout {
 /// member's offset. A load of that shape is one that the verifier checks against the kernel's types, and the JIT makes a plain
 /// load of it.
 pub mod marker {
-    use super::{ABSENT, Layout};
+    use super::Layout;
 
     /// Immediates of moves and additions that stand for a member of [`Layout`]: this, and the bytes from the start of [`Layout`] to
     /// the member. The programs have no such numbers of their own.
@@ -247,20 +240,24 @@ pub mod marker {
     /// Markers are from here on. No structure that the programs address otherwise is that large.
     pub const FIRST: i16 = 0x7000;
 
+    /// The offset that takes a marker's place in a load; `None` if it is no marker, or this kernel has no such member within an
+    /// instruction's reach.
+    #[must_use]
+    pub fn offset(marker: i16, layout: &Layout) -> Option<i16> {
+        i16::try_from(find(marker, layout)?).ok().filter(|&offset| offset < FIRST)
+    }
+
     macro_rules! markers {
         ($($name:ident = $number:literal $member:ident;)*) => {
             $(#[doc = concat!("[`Layout::", stringify!($member), "`]")]
             pub const $name: i16 = FIRST + $number;)*
 
-            /// The offset that takes a marker's place; `None` if it is no marker, or this kernel has no such member within
-            /// an instruction's reach.
-            #[must_use]
-            pub fn offset(marker: i16, layout: &Layout) -> Option<i16> {
-                let offset = match marker {
-                    $($name => layout.$member,)*
-                    _ => ABSENT,
-                };
-                i16::try_from(offset).ok().filter(|&offset| offset < FIRST)
+            /// The member that a marker stands for.
+            const fn find(marker: i16, layout: &Layout) -> Option<u32> {
+                match marker {
+                    $($name => Some(layout.$member),)*
+                    _ => None,
+                }
             }
         };
     }
@@ -275,8 +272,6 @@ pub mod marker {
         TASK_COMM_REST = 7 task_comm_rest;
         CRED_UID = 8 cred_uid;
         SIGNAL_OOM_SCORE_ADJ = 9 signal_oom_score_adj;
-        SIGNAL_OOM_MM = 10 signal_oom_mm;
-        SIGNAL_OOM_FLAG_ORIGIN = 11 signal_oom_flag_origin;
         MM_RSS_FILE = 13 mm_rss_file;
         MM_RSS_ANON = 14 mm_rss_anon;
         MM_SWAPENTS = 15 mm_swapents;

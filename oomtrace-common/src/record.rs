@@ -232,7 +232,11 @@ pub struct BatchHeader {
     pub count: u32,
 }
 
-/// The scan is over: these entries of the candidate log are its first ones, in its order. 24 + 16 bytes.
+/// [`Task::points`] in the candidate log, of a task without a score: more than any task gets.
+pub const NOT_SCORED: i64 = i64::MAX;
+
+/// The scan is over: these entries of the candidate log are its first ones, in its order. The points of a candidate are in the
+/// entry of the next one, or [`NOT_SCORED`] is; no entry has [`flag::SCORED`]. 24 + 24 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logged {
@@ -244,6 +248,8 @@ pub struct Logged {
     pub count: u32,
     /// Zero.
     pub reserved: u32,
+    /// Points of the last one.
+    pub last_points: i64,
 }
 
 /// The candidates with the most points of those that the log had no room for. 24 + 8 + 256 + 6144 bytes.
@@ -459,7 +465,7 @@ const _: () = {
     assert!(CGROUP_NAMES_LEN.is_power_of_two() && CGROUP_NAMES_LEN > MAX_LEVELS as usize * CGROUP_NAME_LEN);
     assert!(size_of::<MemcgLevel>() == 24 + 112);
     assert!(size_of::<BatchHeader>() == 32);
-    assert!(size_of::<Logged>() == 24 + 16);
+    assert!(size_of::<Logged>() == 24 + 24);
     assert!(size_of::<Top>() == 24 + 8 + TOP * 4 + TOP * 96);
     assert!(size_of::<Signal>() == 24 + 24);
     assert!(size_of::<TaskEvent>() == 24 + 24);

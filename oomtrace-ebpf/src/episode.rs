@@ -77,7 +77,7 @@ pub(crate) fn open(oc: u64) -> Option<*mut State> {
             count_lost(state, scan::lost());
         }
         (*state).owner = bpf_get_current_pid_tgid();
-        scan::begin(oc, (*state).owner);
+        scan::begin(oc);
         (*state).episode += 1;
         zero((&raw mut (*state).oc).cast::<[u8; size_of::<State>() - offset_of!(State, oc)]>());
         (*state).oc = oc;
@@ -120,7 +120,7 @@ pub(crate) fn close(returned: u64) {
             (*record).chosen = how;
             (*record).returned = u32::from(returned & 0xff != 0);
             (*record).evaluated = scan::evaluated() as u32;
-            (*record).scored = (*scan).scored as u32;
+            (*record).scored = scan::scored() as u32;
             (*record).blocker = if how == chosen::ABORTED { scan::last_tgid() } else { 0 };
             (*record).lost_candidates = lost_candidates;
             (*record).lost_records = (*state).lost_records;

@@ -19,6 +19,7 @@ mod evidence;
 mod globals;
 mod group;
 mod kill;
+mod load;
 mod maps;
 mod memcg;
 mod probes;
@@ -29,6 +30,7 @@ mod steps;
 mod subject;
 mod task;
 mod top;
+mod unscored;
 
 /// Needed by `no_std`; the verifier would refuse a program that could reach it.
 #[cfg(not(test))]

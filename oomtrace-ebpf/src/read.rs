@@ -25,6 +25,12 @@ impl Errors {
     pub(crate) fn any(&self) -> bool {
         self.0 != 0
     }
+
+    /// Not 0 when one did.
+    #[inline(always)]
+    pub(crate) fn bits(&self) -> u64 {
+        self.0 as u64
+    }
 }
 
 /// Copies the value at `base + offset` to `out`; zero if that fails, `absent` if this kernel has no such member.

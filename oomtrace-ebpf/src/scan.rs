@@ -4,28 +4,34 @@
 //! where they are. An aborted scan is forgotten: what it wrote is overwritten by the next one, and it costs nothing else.
 //! Beyond the log's room the ones with the most points are kept ([`crate::top`]), the rest is counted.
 
-use oomtrace_common::record::{Logged, Task, kind};
+use core::hint::cold_path;
+
+use aya_ebpf::helpers::generated::bpf_get_current_task;
+use oomtrace_common::record::{Logged, NOT_SCORED, Task, kind};
 
 use crate::{
     emit::{emit, header, now, wake_if_filling},
     episode::State,
-    globals::size,
+    globals::{at, size},
+    load::hidden,
     maps::{LOG, LOG_READ},
-    top,
+    read::{Errors, get},
+    top, unscored,
 };
 
 /// The running scan. Written by the thread inside `out_of_memory()` only, which is the only one too that calls
 /// `oom_evaluate_task()`.
 #[repr(C)]
 pub(crate) struct Scan {
-    /// The `oom_control` of the scan; 0 when there is none to follow. On the stack of the thread that scans, so that whoever
-    /// has it as its argument is that thread.
-    pub(crate) oc: u64,
-    /// `bpf_get_current_pid_tgid()` of that thread.
-    pub(crate) owner: u64,
-    /// The task under evaluation, as long as the scorer has not reported on it.
+    /// The task under evaluation, as long as the scorer has not reported on it; otherwise up to [`NOT_A_TASK`].
     pub(crate) pending: u64,
-    /// The mm that was found for it, 0 without.
+    /// What the scorer reported on the task that was looked at last, [`NOT_SCORED`] without.
+    pub(crate) points: i64,
+    /// The `task_struct` of the thread that scans; 0 when there is none.
+    pub(crate) owner: u64,
+    /// The `oom_control` of the scan, on the stack of that thread; 0 when there is none to follow.
+    pub(crate) oc: u64,
+    /// The mm that was found for the task that was looked at last, 0 without.
     pub(crate) mm: u64,
     /// Numbers of entries of the log: the first of this scan, the next one, and the one that is not free.
     pub(crate) head: u64,
@@ -33,12 +39,14 @@ pub(crate) struct Scan {
     pub(crate) end: u64,
     /// What of a number says where the entry is.
     pub(crate) mask: u64,
-    /// Place in [`LOG`] of the task under evaluation.
-    pub(crate) slot: u64,
     /// Candidates that the log had no room for.
     pub(crate) beyond: u64,
-    /// Candidates with a score.
-    pub(crate) scored: u64,
+    /// Points of the last candidate that it had room for, where there are others.
+    pub(crate) last_points: i64,
+    /// Candidates without a score, besides the one that was looked at last.
+    pub(crate) unscored: u64,
+    /// 1 when the scan was asked for by sysrq.
+    pub(crate) sysrq: u64,
     /// The css_set last met, and the id of its memory cgroup: tasks of one cgroup mostly share it, and are looked at one after
     /// the other.
     pub(crate) last_css_set: u64,
@@ -59,17 +67,19 @@ pub(crate) struct Scan {
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
 static mut SCAN: Scan = Scan {
-    oc: 0,
+    pending: NOT_FOLLOWED,
+    points: 0,
     owner: 0,
-    pending: 0,
+    oc: 0,
     mm: 0,
     head: 0,
     next: 0,
     end: 0,
     mask: 0,
-    slot: 0,
     beyond: 0,
-    scored: 0,
+    last_points: 0,
+    unscored: 0,
+    sysrq: 0,
     last_css_set: 0,
     last_memcg: 0,
     first_evaluated_ns: 0,
@@ -80,8 +90,14 @@ static mut SCAN: Scan = Scan {
     top_at: 0,
 };
 
-/// No task, for [`Scan::pending`]: nobody has been looked at yet.
-pub(crate) const FIRST: u64 = 1;
+/// No tasks, for [`Scan::pending`]: there is no scan to follow.
+const NOT_FOLLOWED: u64 = 0;
+/// Nobody has been looked at yet.
+const FIRST: u64 = 1;
+/// The scorer has reported on the task that was looked at last.
+pub(crate) const SCORED: u64 = 2;
+/// The largest of them.
+pub(crate) const NOT_A_TASK: u64 = SCORED;
 
 /// The running scan. Valid always; who is not its owner may only look.
 #[inline(always)]
@@ -91,7 +107,7 @@ pub(crate) fn running() -> *mut Scan {
 
 /// `out_of_memory(oc)` was entered: a scan may follow.
 #[inline(always)]
-pub(crate) fn begin(oc: u64, owner: u64) {
+pub(crate) fn begin(oc: u64) {
     let scan = running();
     // SAFETY: a static; `oom_lock`, which the caller of `out_of_memory()` holds, keeps every other writer out. User space's
     // count of what it has read only grows, and never beyond `head`.
@@ -105,10 +121,13 @@ pub(crate) fn begin(oc: u64, owner: u64) {
         (*scan).end = read.wrapping_add(size!(log));
         (*scan).mask = size!(log) - 1;
         (*scan).beyond = 0;
+        (*scan).unscored = 0;
         (*scan).oc = oc;
-        (*scan).owner = owner;
+        (*scan).owner = bpf_get_current_task();
         (*scan).pending = FIRST;
-        (*scan).scored = 0;
+        (*scan).points = NOT_SCORED;
+        // What `is_sysrq_oom()` looks at.
+        (*scan).sysrq = u64::from(get::<i32>(at!(oc, oc_order), &mut { Errors::NONE }) == -1);
         (*scan).last_css_set = 0;
         (*scan).last_memcg = oomtrace_common::UNKNOWN_U64;
         (*scan).first_evaluated_ns = 0;
@@ -128,15 +147,23 @@ pub(crate) fn over(state: *mut State) {
         if evaluated() == 0 || (*scan).last_evaluated_ns != 0 {
             return;
         }
+        let pending = (*scan).pending;
+        if pending > NOT_A_TASK {
+            unscored::note(pending);
+        }
         (*scan).oc = 0;
-        (*scan).pending = 0;
+        (*scan).pending = NOT_FOLLOWED;
         (*scan).last_evaluated_ns = now();
+        if (*scan).beyond == 0 {
+            (*scan).last_points = (*scan).points;
+        }
         let kept = (*scan).next - (*scan).head;
         let sent = emit!(record: Logged, wake_if_filling(), {
             (*record).header = header::<Logged>(kind::LOGGED, (*state).episode);
             (*record).position = (*scan).head;
             (*record).count = kept as u32;
             (*record).reserved = 0;
+            (*record).last_points = (*scan).last_points;
         });
         if sent {
             (*scan).handed = kept;
@@ -155,7 +182,7 @@ pub(crate) fn end() {
     unsafe {
         (*scan).oc = 0;
         (*scan).owner = 0;
-        (*scan).pending = 0;
+        (*scan).pending = NOT_FOLLOWED;
     }
 }
 
@@ -167,11 +194,30 @@ pub(crate) fn evaluated() -> u64 {
     unsafe { (*scan).next.wrapping_sub((*scan).head).wrapping_add((*scan).beyond) }
 }
 
+/// Those of them with a score.
+#[inline(always)]
+pub(crate) fn scored() -> u64 {
+    let scan = running();
+    // SAFETY: a static.
+    unsafe { evaluated() - (*scan).unscored - u64::from((*scan).pending > NOT_A_TASK) }
+}
+
+/// Place in the log of the task that was looked at last.
+#[inline(always)]
+pub(crate) fn last_slot() -> u32 {
+    let scan = running();
+    // SAFETY: a static.
+    unsafe {
+        let mask = (*scan).mask;
+        if (*scan).beyond != 0 { mask as u32 + 1 } else { ((*scan).next.wrapping_sub(1) & mask) as u32 }
+    }
+}
+
 /// tgid of the task that was looked at last: the victim that the scan waits for, if it was aborted there.
 #[inline(always)]
 pub(crate) fn last_tgid() -> i32 {
-    // SAFETY: a static, and a valid pointer to an element of the map.
-    unsafe { LOG.get_ptr((*running()).slot as u32).map_or(0, |task| (*task).tgid) }
+    // SAFETY: a valid pointer to an element of the map.
+    LOG.get_ptr(last_slot()).map_or(0, |task| unsafe { (*task).tgid })
 }
 
 /// Candidates that were looked at and not handed to user space.
@@ -185,27 +231,44 @@ pub(crate) unsafe fn lost() -> u32 {
     unsafe { evaluated().saturating_sub((*scan).handed) as u32 }
 }
 
-/// The place in the log for the next candidate, and whether it is the first or the one before was not scored. `None`: this is not the scan that
-/// is followed.
+/// The place in the log for the next candidate, `task`, with the points of the one before in it. `None`: this is not the scan that is
+/// followed.
 #[inline(always)]
-pub(crate) fn next(task: u64, oc: u64) -> Option<(*mut Task, bool)> {
+pub(crate) fn next(task: u64, oc: u64) -> Option<*mut Task> {
     let scan = running();
-    // SAFETY: a static; with `oc` being the scan's, this is the thread that owns it.
+    // SAFETY: a static; `oom_evaluate_task()` is called by the thread inside `out_of_memory()` only.
     unsafe {
-        if (*scan).oc != oc {
-            return None;
+        let pending = (*scan).pending;
+        if pending != SCORED {
+            cold_path();
+            let pending = hidden(pending);
+            if pending == NOT_FOLLOWED {
+                return None;
+            }
+            if pending == FIRST {
+                if (*scan).oc != oc {
+                    return None;
+                }
+                (*scan).first_evaluated_ns = now();
+            } else {
+                unscored::note(pending);
+            }
         }
-        let doubt = (*scan).pending != 0;
         (*scan).pending = task;
         let number = (*scan).next;
         let slot = if number != (*scan).end {
             (*scan).next = number + 1;
             number & (*scan).mask
         } else {
+            cold_path();
+            if (*scan).beyond == 0 {
+                (*scan).last_points = (*scan).points;
+            }
             (*scan).beyond += 1;
-            size!(log)
+            (*scan).mask + 1
         };
-        (*scan).slot = slot;
-        LOG.get_ptr_mut(slot as u32).map(|out| (out, doubt))
+        let out = LOG.get_ptr_mut(slot as u32)?;
+        (*out).points = (*scan).points;
+        Some(out)
     }
 }

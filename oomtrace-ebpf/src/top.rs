@@ -4,11 +4,11 @@
 //! at sixteen entries, not at all. The comparisons do not branch: the verifier would follow each combination.
 
 use aya_ebpf::{macros::map, maps::Array};
-use oomtrace_common::record::{self as wire, TOP, Task, kind};
+use oomtrace_common::record::{self as wire, TOP, Task, flag, kind};
 
 use crate::{
     emit::{header, wake_if_filling},
-    maps::RING,
+    maps::{LOG, RING},
     scan::{self, Scan},
 };
 
@@ -51,15 +51,25 @@ unsafe fn least_of_group(from: *const i64) -> (i64, u64) {
     }
 }
 
-/// The scorer gave the candidate in the log's last place, beyond its room, more points than the least of the table has.
+/// The scorer has reported on the candidate in the log's last place, beyond its room: keeps it if it has more points than the least
+/// of the table.
 ///
 /// # Safety
-/// `task` must be valid for reads, and `scan` the one that this thread owns.
+/// `scan` must be the one that this thread owns.
 #[inline(always)]
-pub(crate) unsafe fn enter(task: *const Task, scan: *mut Scan) {
-    let Some(table) = TABLE.get_ptr_mut(0) else { return };
-    // SAFETY: the caller vouches for both; indexes are masked to less than the table has.
+pub(crate) unsafe fn enter(scan: *mut Scan) {
+    // SAFETY: the caller vouches for the scan; indexes are masked to less than the table has.
     unsafe {
+        // Read back: a number that the verifier knows nothing about.
+        let given = (&raw const (*scan).points).read_volatile();
+        if given <= (*scan).top_least {
+            return;
+        }
+        let Some(table) = TABLE.get_ptr_mut(0) else { return };
+        let Some(task) = LOG.get_ptr_mut((*scan).mask as u32 + 1) else { return };
+        (*task).points = given;
+        (*task).flags |= flag::SCORED;
+        let task = task.cast_const();
         let count = (*scan).tops;
         let filling = count < TOP as u64;
         let place = if filling { count } else { (*scan).top_at } as usize & (TOP - 1);
@@ -70,7 +80,7 @@ pub(crate) unsafe fn enter(task: *const Task, scan: *mut Scan) {
         let positions = (&raw mut (*table).record.positions).cast::<u32>();
         positions.add(place).write_volatile((scan::evaluated() - 1) as u32);
         let points = (&raw mut (*table).points).cast::<i64>();
-        points.add(place).write_volatile((*task).points);
+        points.add(place).write_volatile((&raw const (*task).points).read_volatile());
 
         let group = place / GROUP;
         let (least, at) = least_of_group(points.add(group * GROUP));

@@ -19,6 +19,6 @@ fn oom_badness_fexit(ctx: FExitContext) -> u32 {
 
 #[kretprobe]
 fn oom_badness_kretprobe(ctx: RetProbeContext) -> u32 {
-    candidate::scored(0, ctx.ret());
+    candidate::scored_somebody(ctx.ret());
     0
 }

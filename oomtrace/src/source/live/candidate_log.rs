@@ -1,13 +1,14 @@
 //! The candidate log: entries that the programs wrote and a record on the ring told of, read where they lie.
 //!
 //! The kernel writes an entry only while it is free, and hears from here which ones are: a candidate is copied once, out of memory
-//! that both sides see. What was told of is handed on in records of one batch each, as [`crate::decode`] takes them.
+//! that both sides see. What was told of is handed on in records of one batch each, as [`crate::decode`] takes them, with the points
+//! where they belong: in the log, a candidate's are in the entry of the next one.
 
 use std::io;
 use std::os::fd::AsFd as _;
 
 use aya::maps::{Array, MapData};
-use oomtrace_common::record::{BATCH, BatchHeader, Header, Logged, Task, kind};
+use oomtrace_common::record::{BATCH, BatchHeader, Header, Logged, NOT_SCORED, Task, flag, kind};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::model::stats::BufferStats;
@@ -37,6 +38,8 @@ struct Left {
     count: u64,
     /// Position in the scan.
     first: u32,
+    /// Points of the last one.
+    last_points: i64,
 }
 
 // SAFETY: the mapping belongs to this value alone, and is only read.
@@ -80,9 +83,10 @@ impl CandidateLog {
         if u16_at(offset_of!(Header, kind)) != Some(kind::LOGGED) || record.len() != size_of::<Logged>() {
             return false;
         }
-        let (Some(position), Some(count), Some(boot_ns), Some(episode)) = (
+        let (Some(position), Some(count), Some(last_points), Some(boot_ns), Some(episode)) = (
             u64_at(offset_of!(Logged, position)),
             u32_at(offset_of!(Logged, count)),
+            u64_at(offset_of!(Logged, last_points)),
             u64_at(offset_of!(Header, boot_ns)),
             u64_at(offset_of!(Header, episode)),
         ) else {
@@ -92,7 +96,7 @@ impl CandidateLog {
         let count = u64::from(count).min(self.size);
         self.next = position.saturating_add(count);
         self.high_water = self.high_water.max(self.next.saturating_sub(self.asleep));
-        self.left = Some(Left { header, position, count, first: 0 });
+        self.left = Some(Left { header, position, count, first: 0, last_points: last_points.cast_signed() });
         true
     }
 
@@ -142,12 +146,45 @@ impl Left {
         let start = self.position & (size - 1);
         // What does not fit at the end lies at the beginning.
         let until_end = count.min(size - start);
+        let tasks = record.len();
         copy(start, until_end, &mut record);
         copy(0, count - until_end, &mut record);
         self.position += count;
         self.count -= count;
         self.first += count as u32;
+        let next = if self.count == 0 {
+            self.last_points
+        } else {
+            let mut next = Vec::with_capacity(size_of::<Task>());
+            copy(self.position & (size - 1), 1, &mut next);
+            points(&next)
+        };
+        put_points(&mut record[tasks..], next);
         Some(record)
+    }
+}
+
+/// The points in an entry.
+fn points(task: &[u8]) -> i64 {
+    let at = core::mem::offset_of!(Task, points);
+    task.get(at..).and_then(<[u8]>::first_chunk).map_or(NOT_SCORED, |bytes| i64::from_ne_bytes(*bytes))
+}
+
+/// Gives each of `tasks` the points that are in the next one, and the last one `next`.
+fn put_points(tasks: &mut [u8], next: i64) {
+    use core::mem::offset_of;
+    let mut next = next;
+    for task in tasks.chunks_exact_mut(size_of::<Task>()).rev() {
+        let own = next;
+        next = points(task);
+        let flags = &mut task[offset_of!(Task, flags)..][..size_of::<u16>()];
+        let mut bits = u16::from_ne_bytes([flags[0], flags[1]]) & !flag::SCORED;
+        if own != NOT_SCORED {
+            bits |= flag::SCORED;
+        }
+        flags.copy_from_slice(&bits.to_ne_bytes());
+        let own = if own == NOT_SCORED { 0 } else { own };
+        task[offset_of!(Task, points)..][..size_of::<i64>()].copy_from_slice(&own.to_ne_bytes());
     }
 }
 
@@ -160,17 +197,32 @@ impl Drop for CandidateLog {
 
 #[cfg(test)]
 mod tests {
+    use core::mem::offset_of;
+
     use super::*;
 
+    /// An entry of the log: of the task at `place`, with the points of the one before.
+    fn entry(place: u64, before: i64) -> [u8; size_of::<Task>()] {
+        let mut task = [place as u8; size_of::<Task>()];
+        let put = |task: &mut [u8], at: usize, bytes: &[u8]| task[at..][..bytes.len()].copy_from_slice(bytes);
+        put(&mut task, offset_of!(Task, points), &before.to_ne_bytes());
+        put(&mut task, offset_of!(Task, flags), &flag::EXITING.to_ne_bytes());
+        task
+    }
+
+    /// Points of the task at `place`: some have none.
+    fn points_of(place: u64) -> i64 {
+        if place.is_multiple_of(7) { NOT_SCORED } else { place as i64 - 500 }
+    }
+
     #[test]
-    fn a_scan_comes_in_batches_across_the_end_of_the_log() {
+    fn a_scan_comes_in_batches_across_the_end_of_the_log_with_the_points_where_they_belong() {
         let header = Header { kind: kind::CANDIDATES, reserved: 0, len: 0, boot_ns: 7, episode: 3 };
         let (size, position) = (1024, 5 * 1024 + 900);
-        let mut left = Left { header, position, count: 600, first: 0 };
-        // Every entry is its own place, in all bytes.
+        let mut left = Left { header, position, count: 600, first: 0, last_points: -1 };
         let copy = |start: u64, count: u64, to: &mut Vec<u8>| {
             for place in start..start + count {
-                to.extend([place as u8; size_of::<Task>()]);
+                to.extend(entry(place, points_of((place + size - 1) % size)));
             }
         };
         let mut place = position % size;
@@ -179,8 +231,14 @@ mod tests {
             assert_eq!(record.len(), size_of::<BatchHeader>() + count * size_of::<Task>());
             assert_eq!(record[4..8], (record.len() as u32).to_ne_bytes());
             assert_eq!(record[24..28], u32::to_ne_bytes(first));
-            for task in record[size_of::<BatchHeader>()..].chunks(size_of::<Task>()) {
-                assert_eq!(task, [place as u8; size_of::<Task>()]);
+            for (i, task) in record[size_of::<BatchHeader>()..].chunks(size_of::<Task>()).enumerate() {
+                let last = first == 512 && i == 87;
+                let points = if last { -1 } else { points_of(place) };
+                let mut expected = entry(place, if points == NOT_SCORED { 0 } else { points });
+                let scored = if points == NOT_SCORED { 0 } else { flag::SCORED };
+                expected[offset_of!(Task, flags)..][..2]
+                    .copy_from_slice(&(flag::EXITING | scored).to_ne_bytes());
+                assert_eq!(task, expected, "place {place}");
                 place = (place + 1) % size;
             }
         }

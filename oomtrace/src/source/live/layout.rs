@@ -121,11 +121,6 @@ pub fn read(btf: &Path, functions: &[&'static str]) -> Result<Kernel, LiveError>
     }
     (layout.task_run, layout.task_run_len) =
         run(&[(layout.task_real_cred, 8), (layout.task_comm, 16), (layout.task_signal, 8)]);
-    (layout.signal_run, layout.signal_run_len) = run(&[
-        (layout.signal_oom_score_adj, 2),
-        (layout.signal_oom_flag_origin, 1),
-        (layout.signal_oom_mm, 8),
-    ]);
     // Within `comm`, which has 16 bytes.
     layout.task_comm_rest = if layout.task_comm == ABSENT { ABSENT } else { layout.task_comm + 8 };
     missing.extend(limits::offsets(&types, &mut layout));

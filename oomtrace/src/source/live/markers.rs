@@ -72,6 +72,7 @@ mod tests {
         assert_eq!(resolved(0x7b, marker::TASK_MM, &layout), None, "a store");
         assert_eq!(resolved(0x79, 2344, &layout), None, "an offset");
         assert_eq!(resolved(0x79, marker::TASK_SIGNAL, &layout), None, "a member that is not there");
+        assert_eq!(resolved(0x79, 0x7fff, &layout), None, "no marker");
         let far = Layout { task_mm: 0x8000, ..Layout::UNSET };
         assert_eq!(resolved(0x79, marker::TASK_MM, &far), None, "out of reach");
     }
