@@ -66,6 +66,13 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<Exit> {
         let _ = import.start(&klog.head());
         say(&format!("{name}: there is no report of the OOM killer in it"));
     }
+    if klog.pieces() > 1 {
+        say(&format!(
+            "{name}: it has {} pieces that pstore kept, newest first; each was read for itself, so that a report that goes from one to \
+             the next is in two parts: put them in order to have it whole",
+            klog.pieces()
+        ));
+    }
     import.guessed.tell(&name);
     let summary = import.pipeline.finish(flow.is_continue().then(|| klog.end(lost)));
     Ok(summary.exit().max(exit))

@@ -126,7 +126,9 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
     );
     known("started", info.started_unix_ns.map(|_| text::date_time(info, info.started_boot_ns)));
     if totals.complete {
-        known("ended", totals.boot_ns.map(|ns| text::date_time(info, ns)));
+        // Of another boot, it is a time of that.
+        let ended = totals.boot_ns.filter(|_| counts.origins == 0 && info.has_times());
+        known("ended", ended.map(|ns| text::date_time(info, ns)));
     } else {
         known("ended", Some("not known: the recording has no end".to_owned()));
     }
@@ -146,6 +148,9 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
             "first, last",
             Some(format!("{}, {}", text::date_time(info, first), text::date_time(info, last))),
         );
+    }
+    if counts.origins > 0 {
+        known("origins", Some(format!("{} more boots or machines", text::grouped(counts.origins.into()))));
     }
     known(
         "folded",

@@ -107,7 +107,8 @@ impl<W: Write> Sink for Json<W> {
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
-        self.line(&session::End::from(totals))
+        let info = self.info.take();
+        self.line(&session::End::new(totals, info.as_ref()))
     }
 }
 

@@ -159,15 +159,15 @@ pub(super) struct End<'a> {
     stats: Option<StatsJson<'a>>,
 }
 
-impl<'a> From<&'a Totals> for End<'a> {
-    fn from(totals: &'a Totals) -> Self {
+impl<'a> End<'a> {
+    pub(super) fn new(totals: &'a Totals, info: Option<&SessionInfo>) -> Self {
         let &Totals { complete, episodes, victims, hidden, boot_ns, lost, ref ledger, ref stats } = totals;
         Self {
             r#type: "end",
             complete,
             episodes,
             victims,
-            boot_ns,
+            boot_ns: boot_ns.and_then(|ns| info.map_or(Some(ns), |info| info.boot_ns(ns))),
             hidden,
             lost: lost.into(),
             ledger: ledger.into(),

@@ -363,6 +363,7 @@ fn names_that_look_like_the_report_itself() {
         assert_eq!(lost, Lost::default(), "{comm}");
         for observation in &found {
             match observation {
+                Observation::Cgroup(o) => assert_eq!(o.path.as_deref(), Some(&b"/a"[..]), "{comm}"),
                 Observation::Opened(o) => {
                     assert_eq!((&o.trigger.comm[..], o.trigger.tid), (comm.as_bytes(), 77));
                 }

@@ -34,6 +34,7 @@ use report::Reports;
 pub struct Klog {
     calendar: Calendar,
     reports: Reports,
+    pieces: u64,
 }
 
 /// What is taken for granted where a log does not tell.
@@ -57,7 +58,7 @@ impl Klog {
     pub fn new(source: SourceKind, assumed: Assumed) -> Self {
         let calendar =
             Calendar { utc_offset: assumed.utc_offset_seconds, latest: assumed.latest_unix_seconds };
-        Self { calendar, reports: Reports::new(source, calendar) }
+        Self { calendar, reports: Reports::new(source, calendar), pieces: 0 }
     }
 
     /// Takes the next line, without the end of line; appends what follows from it and those before. The first observation is an
@@ -68,7 +69,10 @@ impl Klog {
             match framing::frame(line, &self.calendar) {
                 Framing::Kernel(framed) => self.reports.line(&framed, out),
                 Framing::NotKernel => {}
-                Framing::Pstore => self.reports.seam(out),
+                Framing::Pstore => {
+                    self.pieces += 1;
+                    self.reports.seam(out);
+                }
             }
         }
     }
@@ -76,6 +80,18 @@ impl Klog {
     /// The log has ended: what is still open comes out as far as it is known.
     pub fn finish(&mut self, out: &mut Vec<Observation>) {
         self.reports.finish(out);
+    }
+
+    /// The time is `boot_ns`, and no line has come: closes what waits for nothing any more. For a log that is followed; its lines
+    /// tell the time themselves.
+    pub fn advance(&mut self, boot_ns: u64, out: &mut Vec<Observation>) {
+        self.reports.advance(boot_ns, out);
+    }
+
+    /// Pieces of a log that pstore kept, each of which is read for itself.
+    #[must_use]
+    pub fn pieces(&self) -> u64 {
+        self.pieces
     }
 
     /// Whether every line matters now, whatever it looks like: a report is being printed.

@@ -267,6 +267,43 @@ fn a_kill_without_its_report_is_an_episode() {
 }
 
 #[test]
+fn logs_of_several_kernels_in_one_file_are_told_apart() {
+    let other = include_str!("../../../tests/corpus/logs/linux-7.3-group-kill.log");
+    // One without times, then one with, then another kernel at a later moment, and the first again: its clock went back.
+    let (found, _) = read([FIRST, MEMCG, other, MEMCG].concat().as_bytes());
+    let mut releases = Vec::new();
+    for observation in &found {
+        match observation {
+            Observation::Origin(info) => releases.push((info.kernel_release.clone().unwrap_or_default(), 0)),
+            Observation::Report(_) => releases.last_mut().expect("a head comes first").1 += 1,
+            _ => {}
+        }
+    }
+    let wanted = [
+        ("2.6.27-gentoo-r8cluster-e1000", 1),
+        ("6.1.0-56-cloud-amd64", 1),
+        ("7.3.4+deb13-cloud-amd64", 1),
+        ("6.1.0-56-cloud-amd64", 1),
+    ];
+    assert_eq!(releases, wanted.map(|(release, reports)| (release.to_owned(), reports)));
+}
+
+#[test]
+fn a_log_that_is_followed_may_be_silent() {
+    let mut klog = Klog::new(SourceKind::Log, ASSUMED);
+    let mut found = Vec::new();
+    for line in MEMCG.lines() {
+        klog.line(line.as_bytes(), &mut found);
+    }
+    // Others of its group may follow.
+    assert!(found.is_empty() && !klog.in_report());
+    klog.advance(8_000_000_000, &mut found);
+    assert!(found.is_empty());
+    klog.advance(9_300_000_000, &mut found);
+    assert!(matches!(found.last(), Some(Observation::Report(_))));
+}
+
+#[test]
 fn other_programs_in_the_same_log_are_not_believed() {
     let log = "Nov  3 14:00:00 node1 sshd[1]: Out of memory: Killed process 12 (a)\n\
                {\"MESSAGE\":\"Out of memory: Killed process 12 (a)\",\"_TRANSPORT\":\"syslog\"}\n\

@@ -6,12 +6,12 @@ use crate::model::episode::{Cause, Outcome, Reason, VictimWhy};
 use crate::model::observation::Memory;
 
 use super::super::page::Page;
-use super::super::words;
+use super::super::{Context, told, words};
 use super::{grouped, pages};
 
 /// Why, the points, the margin, and whether the rule names the same.
-pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
-    page.labelled("why", &why(explanation));
+pub(super) fn write(explanation: &Explanation<'_>, context: &Context<'_>, page: &mut Page) {
+    page.labelled("why", &told::choice(context, why(explanation)));
     if let Some(text) = group(explanation, page.text_width()) {
         page.labelled("group", &text);
     }
@@ -248,13 +248,19 @@ fn parts(explanation: &Explanation<'_>, makeup: &Makeup, memory: &Memory) -> Str
     let part = |pages: Option<u64>, what: &str| {
         format!("{mark}{} {what}", words::size_or_unknown(pages.map(|pages| info.bytes(pages))))
     };
-    let parts = [
-        part(memory.rss_anon_pages, "anonymous"),
-        part(memory.rss_file_pages, "file"),
-        part(memory.rss_shmem_pages, "shmem"),
+    let mut parts = match memory.rss_pages {
+        // All that logs before Linux 6.8 know.
+        Some(pages) => vec![part(Some(pages), "resident")],
+        None => vec![
+            part(memory.rss_anon_pages, "anonymous"),
+            part(memory.rss_file_pages, "file"),
+            part(memory.rss_shmem_pages, "shmem"),
+        ],
+    };
+    parts.extend([
         part(memory.swap_entries, "in swap"),
         format!("{} page tables", words::size_or_unknown(memory.pgtables_bytes)),
-    ];
+    ]);
     let mut text = format!("the memory: {}", parts.join(", "));
     if let Some(difference) = makeup.difference.filter(|&difference| difference != 0) {
         text.push_str(&format!(

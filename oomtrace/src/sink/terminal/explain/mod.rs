@@ -19,7 +19,7 @@ use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
 use super::page::Page;
-use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, words};
+use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, told, words};
 
 pub(crate) use what_if::{assumption, doubt};
 
@@ -32,7 +32,8 @@ pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
     headline::trigger(&context, &mut page);
     callpath::write(&context, &mut page);
     owner::write(&context, &mut page);
-    choice::write(explanation, &mut page);
+    choice::write(explanation, &context, &mut page);
+    told::notes(&context, &mut page);
     table::write(explanation, &context, &mut page);
     choice::protected(explanation, &mut page);
     if explanation.episode.scope == Some(Scope::Memcg) {

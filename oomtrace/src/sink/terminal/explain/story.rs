@@ -1,6 +1,7 @@
 //! What led there: settings, adjustments.
 
 use crate::explain::Explanation;
+use crate::model::session::Settings;
 
 use super::super::page::Page;
 use super::super::{Context, owner, words};
@@ -12,6 +13,10 @@ const MAX_CHANGES: usize = 12;
 pub(super) fn settings(explanation: &Explanation<'_>, page: &mut Page) {
     let in_force = explanation.settings;
     let settings = in_force.settings;
+    if explanation.session.of_a_log() && settings == Settings::default() {
+        // No log has them.
+        return;
+    }
     let mut parts = Vec::new();
     parts.push(match (settings.panic_on_oom, in_force.by_hand, in_force.memcg) {
         (None, ..) => "panic_on_oom is not known".to_owned(),

@@ -19,7 +19,7 @@ pub(super) use kill::{Killed, Rss};
 pub(super) use mem_info::Machine;
 pub(super) use memcg::{Of, Usage};
 pub(super) use stack::Frame;
-pub(super) use summary::{Summary, nodes};
+pub(super) use summary::{Summary, nodes, task};
 pub(super) use table::{Column, Columns, Row};
 pub(super) use trigger::Trigger;
 pub(super) use zones::{Buddy, Zone};

@@ -12,10 +12,11 @@ pub(in crate::source::klog) struct Summary<'a> {
     pub(in crate::source::klog) nodemask: &'a [u8],
     pub(in crate::source::klog) cpuset: &'a [u8],
     pub(in crate::source::klog) mems_allowed: &'a [u8],
-    /// `None`: `global_oom`.
+    /// `None`: `global_oom`; empty when it cannot be told.
     pub(in crate::source::klog) oom_memcg: Option<&'a [u8]>,
-    pub(in crate::source::klog) task_memcg: Option<&'a [u8]>,
-    pub(in crate::source::klog) comm: &'a [u8],
+    /// `PATH,task=COMM`: both may have commas and equals signs, so that they are told apart by whoever knows one of them
+    /// ([`task`]). `None`: the limit's path cannot be told from it.
+    pub(in crate::source::klog) task: Option<&'a [u8]>,
     pub(in crate::source::klog) pid: i32,
     pub(in crate::source::klog) uid: u32,
 }
@@ -27,8 +28,7 @@ pub(super) fn parse<'a>(line: &'a [u8]) -> Parsed<'a> {
     }
 }
 
-/// Numbers at both ends are sure; names and paths between may have commas and equals signs, so that each is taken up to the
-/// last place where the next can begin.
+/// Numbers at both ends are sure; names and paths between may have commas and equals signs.
 fn summary(rest: &[u8]) -> Option<Summary<'_>> {
     let mut cursor = Cursor(rest);
     cursor.tag(b"constraint=CONSTRAINT_")?;
@@ -48,28 +48,36 @@ fn summary(rest: &[u8]) -> Option<Summary<'_>> {
     let (rest, uid) = rest.split_at(rfind(rest, b",uid=")?);
     let (rest, pid) = rest.split_at(rfind(rest, b",pid=")?);
     let (uid, pid) = (number(&uid[5..])?, number(&pid[5..])?);
-    let (rest, comm) = rest.split_at(rfind(rest, b",task=")?);
-    let (limit, task_memcg) = match rfind(rest, b",task_memcg=") {
-        Some(at) => (&rest[..at], Some(&rest[at + 12..])),
-        None => (rest, None),
+    const TASK_MEMCG: &[u8] = b",task_memcg=";
+    let split = find(rest, TASK_MEMCG).filter(|&at| rfind(rest, TASK_MEMCG) == Some(at));
+    let (limit, task) = match split {
+        Some(at) => (Some(&rest[..at]), Some(&rest[at + TASK_MEMCG.len()..])),
+        None => (None, None),
     };
-    let oom_memcg = limit.strip_prefix(b",oom_memcg=");
-    if oom_memcg.is_none() && limit != b",global_oom" {
+    let global = rest.starts_with(b",global_oom");
+    let limit = limit.and_then(|limit| limit.strip_prefix(b",oom_memcg="));
+    if !global && !rest.starts_with(b",oom_memcg=") {
         return None;
     }
     let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0)?;
     let uid = u32::try_from(uid).ok()?;
-    Some(Summary {
-        constraint,
-        nodemask,
-        cpuset,
-        mems_allowed,
-        oom_memcg,
-        task_memcg,
-        comm: &comm[6..],
-        pid,
-        uid,
-    })
+    let oom_memcg = (!global).then_some(limit.unwrap_or_default());
+    Some(Summary { constraint, nodemask, cpuset, mems_allowed, oom_memcg, task, pid, uid })
+}
+
+/// Takes `PATH,task=COMM` apart. `known` is the name as another line has it; without it, only what can be read in one way is.
+pub(in crate::source::klog) fn task<'a>(
+    text: &'a [u8],
+    known: Option<&[u8]>,
+) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
+    const TASK: &[u8] = b",task=";
+    let by_name = known.and_then(|name| text.strip_suffix(name)?.strip_suffix(TASK));
+    let only = find(text, TASK).filter(|&at| rfind(text, TASK) == Some(at));
+    match (by_name, only) {
+        (Some(path), _) => (Some(path), Some(&text[path.len() + TASK.len()..])),
+        (None, Some(at)) => (Some(&text[..at]), Some(&text[at + TASK.len()..])),
+        (None, None) => (None, None),
+    }
 }
 
 fn number(text: &[u8]) -> Option<u64> {

@@ -52,7 +52,27 @@ impl Boot {
             (Some(last), Some(now)) => now.saturating_add(DISORDER_NS) < last,
             _ => false,
         };
-        other_id || back
+        // A log that tells other times than before is another log, behind it in the same file.
+        let other_times = !framed.continued
+            && match self.axis {
+                Some(Axis::Lines) => true,
+                Some(Axis::Boot) => framed.mono_ns.is_none(),
+                Some(Axis::Wall) => framed.wall.is_none(),
+                None => false,
+            };
+        other_id || back || other_times
+    }
+
+    /// Whether a line that names `release` is of another boot.
+    pub(super) fn is_other(&self, release: &str) -> bool {
+        self.release.as_deref().is_some_and(|known| known != release)
+    }
+
+    /// The next boot, told by its release: its lines have the same kind of times.
+    pub(super) fn next(&self, release: String) -> Self {
+        let Self { axis, last_mono, last_stamp, lines, .. } = *self;
+        let host = self.host.clone();
+        Self { host, release: Some(release), axis, last_mono, last_stamp, lines, ..Self::default() }
     }
 
     /// The stamp of a line.

@@ -74,6 +74,31 @@ impl Reports {
         }
     }
 
+    /// A line tells the kernel's release. When it is another one than before, the report at `place`, which has just begun, is of
+    /// another boot than those before. Returns where it is then.
+    pub(super) fn release(
+        &mut self,
+        at: usize,
+        place: Option<usize>,
+        release: &str,
+        out: &mut Vec<Observation>,
+    ) -> Option<usize> {
+        let machine = self.machines.get_mut(at)?;
+        if !machine.boot.is_other(release) {
+            // The line belongs to whatever is being printed: all of this boot.
+            machine.boot.release.get_or_insert_with(|| release.to_owned());
+            return place;
+        }
+        let own =
+            place.filter(|&place| place < machine.drafts.len()).map(|place| machine.drafts.remove(place));
+        self.close_all(at, out);
+        let machine = self.machines.get_mut(at)?;
+        machine.boot = machine.boot.next(release.to_owned());
+        machine.killed.clear();
+        machine.drafts.extend(own);
+        place.map(|_| 0)
+    }
+
     /// Makes observations of a report.
     pub(super) fn close(&mut self, at: usize, place: usize, out: &mut Vec<Observation>) {
         let Some(machine) = self.machines.get_mut(at) else { return };

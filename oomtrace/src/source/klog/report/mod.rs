@@ -120,6 +120,13 @@ impl Reports {
         }
     }
 
+    /// No line has come until `now`.
+    pub(super) fn advance(&mut self, now: u64, out: &mut Vec<Observation>) {
+        for at in 0..self.machines.len() {
+            self.expire(at, now, out);
+        }
+    }
+
     /// A piece of a log ends here.
     pub(super) fn seam(&mut self, out: &mut Vec<Observation>) {
         for at in 0..self.machines.len() {
@@ -186,11 +193,16 @@ impl Reports {
     fn fact(
         &mut self,
         at: usize,
-        place: Option<usize>,
+        mut place: Option<usize>,
         fact: Fact<'_>,
         stamp: u64,
         out: &mut Vec<Observation>,
     ) {
+        if let Fact::Context(context) = &fact
+            && let Some(release) = context.release
+        {
+            place = self.release(at, place, &String::from_utf8_lossy(release), out);
+        }
         let Some(machine) = self.machines.get_mut(at) else { return };
         match &fact {
             Fact::Boot(release) => {
@@ -204,13 +216,6 @@ impl Reports {
                 return;
             }
             Fact::Reaped { pid, left, .. } => return self.reaped(at, *pid, *left, stamp, out),
-            Fact::Context(context) => {
-                if let Some(release) = context.release {
-                    let release = String::from_utf8_lossy(release).into_owned();
-                    // The line belongs to whatever is being printed: all of this boot.
-                    machine.boot.release.get_or_insert(release);
-                }
-            }
             _ => {}
         }
         let ends = |draft: &Draft| match &fact {
@@ -222,7 +227,6 @@ impl Reports {
             Fact::Known | Fact::Frame(_) => false,
             _ => draft.ended,
         };
-        let mut place = place;
         if place.and_then(|place| machine.drafts.get(place)).is_some_and(ends)
             && let Some(over) = place.take()
         {

@@ -116,6 +116,8 @@ impl Build<'_> {
     fn limiting(&self) -> Option<Name> {
         let draft = self.draft;
         let summary = draft.summary.as_ref().and_then(|summary| summary.oom_memcg.clone());
+        // Empty when it cannot be told from what follows; another line may tell it.
+        let summary = summary.filter(|path| !path.is_empty());
         let summary = summary.or_else(|| draft.task_in.as_ref().map(|(_, limit)| limit.clone()));
         summary.or_else(|| draft.stats.as_ref().map(|(path, _)| path.clone())).filter(|path| !path.is_empty())
     }

@@ -6,7 +6,7 @@ use crate::model::observation::{
     Candidate, Candidates, Kill, Memory, Observation, Score, Signal, Stamp, Task, TaskFlags,
 };
 
-use super::super::super::grammar::Rss;
+use super::super::super::grammar::{Rss, task};
 use super::super::draft::{self, TaskRow};
 use super::Build;
 
@@ -36,8 +36,15 @@ impl Build<'_> {
     pub(super) fn chosen(&mut self) -> Option<Candidate> {
         let draft = self.draft;
         if let Some(summary) = &draft.summary {
-            let cgroup = summary.task_memcg.as_ref().map(|path| self.cgroup(path));
-            let mut chosen = self.known(summary.pid, &summary.comm);
+            // The row has the name of the thread that has the memory, which need not be the process's.
+            let row = draft.row(summary.pid).filter(|row| row.tid == row.pid).map(|row| &row.comm);
+            let line = draft.kills.first().filter(|kill| kill.tid == summary.pid).map(|kill| &kill.comm);
+            let known = row.or(line);
+            let told = summary.task.as_ref().map(|text| task(text, known.map(|name| &name[..])));
+            let (path, comm) = told.unwrap_or_default();
+            let comm = comm.map(Name::from).or_else(|| known.cloned());
+            let cgroup = path.map(|path| self.cgroup(&Name::from(path)));
+            let mut chosen = self.known(summary.pid, &comm.clone().unwrap_or_default());
             chosen.task.cgroup = cgroup;
             chosen.task.uid = Some(summary.uid);
             if let Some(kill) =
@@ -47,9 +54,8 @@ impl Build<'_> {
                 chosen.memory = self.killed_memory(kill);
                 chosen.task.oom_score_adj = kill.oom_score_adj;
             }
-            if chosen.task.tid != chosen.task.pid {
-                // The row has the name of the thread that has the memory.
-                chosen.task.comm = summary.comm.clone();
+            if let Some(comm) = comm.filter(|_| chosen.task.tid != chosen.task.pid) {
+                chosen.task.comm = comm;
             }
             return Some(chosen);
         }

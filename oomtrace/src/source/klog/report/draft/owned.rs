@@ -60,8 +60,7 @@ pub(in crate::source::klog::report) struct Choice {
     pub(in crate::source::klog::report) cpuset: Name,
     pub(in crate::source::klog::report) mems_allowed: Name,
     pub(in crate::source::klog::report) oom_memcg: Option<Name>,
-    pub(in crate::source::klog::report) task_memcg: Option<Name>,
-    pub(in crate::source::klog::report) comm: Name,
+    pub(in crate::source::klog::report) task: Option<Name>,
     pub(in crate::source::klog::report) pid: i32,
     pub(in crate::source::klog::report) uid: u32,
 }
@@ -155,8 +154,7 @@ impl From<Summary<'_>> for Choice {
             cpuset: Name::from(summary.cpuset),
             mems_allowed: Name::from(summary.mems_allowed),
             oom_memcg: summary.oom_memcg.map(Name::from),
-            task_memcg: summary.task_memcg.map(Name::from),
-            comm: Name::from(summary.comm),
+            task: summary.task.map(Name::from),
             pid: summary.pid,
             uid: summary.uid,
         }
