@@ -24,9 +24,10 @@ const MMAPABLE: u32 = 1 << 10;
 #[map]
 pub(crate) static LOG: Array<Task> = Array::with_max_entries(1, MMAPABLE);
 
-/// How many entries of the log user space has read since the programs were loaded; user space writes it.
+/// How many entries of the log user space has read since the programs were loaded. User space has it mapped and writes it: a
+/// call of bpf(2) would have kprobe programs passed over on its CPU as long as it runs.
 #[map]
-pub(crate) static LOG_READ: Array<u64> = Array::with_max_entries(1, 0);
+pub(crate) static LOG_READ: Array<u64> = Array::with_max_entries(1, MMAPABLE);
 
 /// A record of names in the making.
 #[repr(C)]

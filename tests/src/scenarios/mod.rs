@@ -26,6 +26,7 @@ mod memcg_200;
 mod memcg_stat;
 mod names;
 mod nested_limits;
+mod no_map_calls;
 mod no_phantoms;
 mod none_killable;
 mod oracle_agrees;
@@ -99,6 +100,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("vfork_child", vfork_child::run),
     each("names", names::run),
     each("no_phantoms", no_phantoms::run),
+    each("no_map_calls", no_map_calls::run),
     each("none_killable", none_killable::run),
     each("sysrq_f", sysrq_f::run),
     each("allocating_task", allocating_task::run),

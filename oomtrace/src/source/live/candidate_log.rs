@@ -6,21 +6,21 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::atomic::Ordering;
 
-use aya::maps::{Array, MapData};
+use aya::maps::MapData;
 use oomtrace_common::record::{BATCH, BatchHeader, Header, Logged, NOT_SCORED, Task, flag, kind};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
+use super::mapping::Mapping;
 use crate::model::stats::BufferStats;
 
 /// The consumer's end of the log.
 pub(super) struct CandidateLog {
-    entries: *mut libc::c_void,
-    bytes: usize,
+    entries: Mapping,
     /// A power of two.
     size: u64,
     /// Tells the programs how many entries have been read.
-    read: Array<MapData, u64>,
+    read: Mapping,
     /// What is left to be read of the scan that was told of last.
     left: Option<Left>,
     /// Where the next entry will be read.
@@ -42,22 +42,17 @@ struct Left {
     last_points: i64,
 }
 
-// SAFETY: the mapping belongs to this value alone, and is only read.
-unsafe impl Send for CandidateLog {}
-
 impl CandidateLog {
-    /// Over the map of `size` entries and one more.
-    pub(super) fn new(log: &MapData, read: Array<MapData, u64>, size: u64) -> io::Result<Self> {
+    /// Over the map of `size` entries and one more, and the map that holds how many have been read.
+    pub(super) fn new(log: &MapData, read: &MapData, size: u64) -> io::Result<Self> {
         let page_size = rustix::param::page_size();
         let bytes = usize::try_from(size + 1)
             .ok()
             .and_then(|entries| entries.checked_mul(size_of::<Task>())?.checked_next_multiple_of(page_size))
             .ok_or_else(|| io::Error::other("the candidate log is larger than the address space"))?;
-        // SAFETY: a new mapping, where the kernel likes.
-        let entries = unsafe {
-            mmap(std::ptr::null_mut(), bytes, ProtFlags::READ, MapFlags::SHARED, log.fd().as_fd(), 0)
-        }?;
-        Ok(Self { entries, bytes, size, read, left: None, next: 0, asleep: 0, high_water: 0 })
+        let entries = Mapping::readable(log.fd().as_fd(), bytes)?;
+        let read = Mapping::writable(read.fd().as_fd(), page_size)?;
+        Ok(Self { entries, size, read, left: None, next: 0, asleep: 0, high_water: 0 })
     }
 
     /// All that was told of has been read, and there is nothing more on the ring.
@@ -106,8 +101,9 @@ impl CandidateLog {
         let batch = left.next_batch(self.size, |start, count, to| self.copy(start, count, to));
         if batch.is_some() {
             self.left = Some(left);
-        } else if let Err(error) = self.read.set(0, left.position, 0) {
-            log::warn!("the programs cannot be told what has been read: {error}");
+        } else {
+            // Behind the copies: what is free may be overwritten at once.
+            self.read.word(0).store(left.position, Ordering::Release);
         }
         batch
     }
@@ -115,12 +111,8 @@ impl CandidateLog {
     /// Copies entries out.
     fn copy(&self, start: u64, count: u64, to: &mut Vec<u8>) {
         let (start, len) = (start as usize * size_of::<Task>(), count as usize * size_of::<Task>());
-        debug_assert!(start + len <= self.bytes);
-        // SAFETY: the range lies within the mapping, and the programs do not write to entries that they told of until they
-        // hear that those have been read.
-        to.extend_from_slice(unsafe {
-            std::slice::from_raw_parts(self.entries.cast::<u8>().cast_const().add(start), len)
-        });
+        // SAFETY: the programs do not write to entries that they told of until they hear that those have been read.
+        to.extend_from_slice(unsafe { self.entries.bytes(start, len) });
     }
 }
 
@@ -185,13 +177,6 @@ fn put_points(tasks: &mut [u8], next: i64) {
         flags.copy_from_slice(&bits.to_ne_bytes());
         let own = if own == NOT_SCORED { 0 } else { own };
         task[offset_of!(Task, points)..][..size_of::<i64>()].copy_from_slice(&own.to_ne_bytes());
-    }
-}
-
-impl Drop for CandidateLog {
-    fn drop(&mut self) {
-        // SAFETY: nothing borrows from the mapping any more. Failing would only leave it mapped.
-        let _ = unsafe { munmap(self.entries, self.bytes) };
     }
 }
 

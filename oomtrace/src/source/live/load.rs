@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aya::{
     Pod,
-    maps::{Array, Map, MapData, RingBuf},
+    maps::{Map, MapData, RingBuf},
 };
 use oomtrace_common::{
     config::{Layout, Sizes},
@@ -159,9 +159,8 @@ impl Live {
             .map_err(|error| refused(error.to_string()))?;
         let losses = Map::PerCpuArray(take_map(&mut programs, "LOSS")?);
         let probe_log = options.probe_log.and_then(|_| probe_log(&programs));
-        let read = Array::try_from(Map::Array(take_map(&mut programs, "LOG_READ")?))
-            .map_err(|error| refused(error.to_string()))?;
-        let log = CandidateLog::new(&take_map(&mut programs, "LOG")?, read, buffer.log)
+        let read = take_map(&mut programs, "LOG_READ")?;
+        let log = CandidateLog::new(&take_map(&mut programs, "LOG")?, &read, buffer.log)
             .map_err(|error| refused(error.to_string()))?;
         let mut ring = Ring::new(ring, log, context).map_err(|error| refused(error.to_string()))?;
         if options.stats {

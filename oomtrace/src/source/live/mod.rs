@@ -27,6 +27,7 @@ mod candidate_log;
 mod fdinfo;
 mod gauge;
 mod limits;
+mod mapping;
 mod markers;
 
 pub use error::LiveError;

@@ -14,7 +14,6 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 /// `enum bpf_cmd`
 mod cmd {
     pub(super) const MAP_CREATE: u32 = 0;
-    pub(super) const MAP_LOOKUP_ELEM: u32 = 1;
     pub(super) const MAP_UPDATE_ELEM: u32 = 2;
     pub(super) const PROG_LOAD: u32 = 5;
     pub(super) const PROG_TEST_RUN: u32 = 10;
@@ -96,15 +95,6 @@ pub(crate) fn write(map: BorrowedFd<'_>, key: u32, value: &[u8]) -> io::Result<(
         Element { map: fd(map), _padding: 0, key: address(&key), value: address(value.as_ptr()), flags: 0 };
     // SAFETY: the kernel reads a key of 4 bytes and a value of this length, and both outlive the call.
     unsafe { bpf(cmd::MAP_UPDATE_ELEM, &mut attr) }.map(drop)
-}
-
-/// Reads element 0 of an array whose values are `value.len()` bytes long.
-pub(crate) fn read_first(map: BorrowedFd<'_>, value: &mut [u8]) -> io::Result<()> {
-    let key = 0u32;
-    let mut attr =
-        Element { map: fd(map), _padding: 0, key: address(&key), value: value.as_mut_ptr() as u64, flags: 0 };
-    // SAFETY: the kernel reads a key of 4 bytes and writes a value of this length, and both outlive the call.
-    unsafe { bpf(cmd::MAP_LOOKUP_ELEM, &mut attr) }.map(drop)
 }
 
 /// Makes a map's contents constant, for user space and for the verifier.

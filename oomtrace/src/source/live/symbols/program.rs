@@ -9,10 +9,15 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
-use super::super::bpf::sys::{self, Load, MapShape};
+use super::super::{
+    bpf::sys::{self, Load, MapShape},
+    mapping::Mapping,
+};
 
 /// `BPF_MAP_TYPE_ARRAY`
 const MAP_ARRAY: u32 = 2;
+/// `BPF_F_MMAPABLE`: names are asked for while a capture runs, see [`Mapping`].
+const MMAPABLE: u32 = 1 << 10;
 /// `BPF_F_RDONLY_PROG`: the verifier takes a format only from a map that nobody can write to.
 const RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_PROG_TYPE_SYSCALL`, which has to be sleepable.
@@ -37,7 +42,7 @@ const VALUE_LEN: usize = TEXT + TEXT_LEN;
 
 /// The programs, loaded.
 pub(super) struct Lookup {
-    map: OwnedFd,
+    value: Mapping,
     address: OwnedFd,
     name: OwnedFd,
 }
@@ -55,7 +60,8 @@ impl Lookup {
             };
             sys::create_map(name, shape).ok()
         };
-        let map = array("SYMBOL", VALUE_LEN, 0)?;
+        let map = array("SYMBOL", VALUE_LEN, MMAPABLE)?;
+        let value = Mapping::writable(map.as_fd(), rustix::param::page_size()).ok()?;
         let format = array("FORMAT", FORMAT.len(), RDONLY_PROG)?;
         sys::write(format.as_fd(), 0, &FORMAT).ok()?;
         sys::freeze(format.as_fd()).ok()?;
@@ -65,7 +71,7 @@ impl Lookup {
         let mut name = Code::default();
         name.value_of(1, &map, TEXT).number(2, TEXT_LEN).value_of(3, &format, 0).value_of(4, &map, ADDRESS);
         let name = name.number(5, size_of::<u64>()).call(SNPRINTF).end(&map).load("symbol_name")?;
-        Some(Self { map, address, name })
+        Some(Self { value, address, name })
     }
 
     /// The address of a symbol; `None` when there is none of this name.
@@ -95,9 +101,11 @@ impl Lookup {
 
     /// Hands a value to a program and takes it back; what the helper returned is the result.
     fn run(&self, program: BorrowedFd<'_>, value: &mut [u8; VALUE_LEN]) -> io::Result<i64> {
-        sys::write(self.map.as_fd(), 0, value)?;
+        // SAFETY: nothing else uses this map, and the program has run when the call comes back.
+        unsafe { self.value.write(0, value) };
         sys::run(program)?;
-        sys::read_first(self.map.as_fd(), value)?;
+        // SAFETY: as above.
+        value.copy_from_slice(unsafe { self.value.bytes(0, VALUE_LEN) });
         let code = long(value, CODE);
         match i32::try_from(code) {
             Ok(error) if error < 0 => Err(io::Error::from_raw_os_error(-error)),
