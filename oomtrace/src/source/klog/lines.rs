@@ -12,7 +12,7 @@ const CHUNK: usize = 256 << 10;
 
 /// Words without which no line begins a report, belongs to a kill, or tells of a boot. The last is a message of the journal as an
 /// array of bytes, which shows no words.
-const WORDS: [&[u8]; 11] = [
+const WORDS: [&[u8]; 12] = [
     b"oom-kill",
     b"oom_score_adj",
     b"oom_reaper",
@@ -23,6 +23,7 @@ const WORDS: [&[u8]; 11] = [
     b"ut of Memory",
     b"illed process",
     b"Linux version",
+    b"k swap on ",
     b"\"MESSAGE\":[",
 ];
 const SPACED: &[u8] = b"\"MESSAGE\" : [";

@@ -289,6 +289,19 @@ fn logs_of_several_kernels_in_one_file_are_told_apart() {
 }
 
 #[test]
+fn swap_that_is_switched_on_counts() {
+    let limited = MEMCG.replace("swap: usage 0kB, limit 0kB", "swap: usage 0kB, limit 2064kB");
+    let total = |log: &str| {
+        let (found, _) = read(log.as_bytes());
+        let Some(Observation::Report(report)) = found.last() else { panic!("a report comes last") };
+        (report.totalpages, report.totalpages_without_swap)
+    };
+    assert_eq!(total(&limited), (None, Some(7100)));
+    let on = "<6>[    3.000000] Adding 1048572k swap on /dev/vda2.  Priority:-2 extents:1 across:1048572k\n";
+    assert_eq!(total(&format!("{on}{limited}")), (Some(7100 + 516), None));
+}
+
+#[test]
 fn a_log_that_is_followed_may_be_silent() {
     let mut klog = Klog::new(SourceKind::Log, ASSUMED);
     let mut found = Vec::new();

@@ -45,6 +45,13 @@ pub(super) fn parse<'a>(line: &'a [u8]) -> Parsed<'a> {
     if FIRST.iter().any(|first| line.starts_with(first)) && find(line, b"kB").is_none() {
         return fact(pairs(line).map(Fact::Totals));
     }
+    if let Some(rest) = line.strip_prefix(b"Adding ")
+        && find(rest, b"k swap on ").is_some()
+    {
+        let mut cursor = Cursor(rest);
+        let kb = cursor.u64().filter(|_| cursor.tag(b"k swap on ").is_some());
+        return fact(kb.map(Fact::SwapOn));
+    }
     if line.first().is_some_and(u8::is_ascii_digit) {
         return pages(line);
     }

@@ -46,6 +46,8 @@ pub(super) enum Fact<'a> {
     Boot(&'a [u8]),
     /// `COMM cpuset=NAME mems_allowed=LIST`.
     Cpuset { cpuset: &'a [u8], mems_allowed: &'a [u8] },
+    /// `Adding Nk swap on …`: swap was switched on, kB. That it is switched off leaves no line.
+    SwapOn(u64),
     /// `Call Trace:`.
     CallTrace,
     /// One frame; `None` for one that the kernel is not sure of.

@@ -215,6 +215,11 @@ impl Reports {
                 self.lost.reports = self.lost.reports.saturating_add(unseen);
                 return;
             }
+            Fact::SwapOn(kb) => {
+                let before = machine.boot.total_swap_kb.unwrap_or(0);
+                machine.boot.total_swap_kb = before.checked_add(*kb);
+                return;
+            }
             Fact::Reaped { pid, left, .. } => return self.reaped(at, *pid, *left, stamp, out),
             _ => {}
         }

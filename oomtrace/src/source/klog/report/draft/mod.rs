@@ -191,7 +191,7 @@ impl Draft {
                 self.already_exiting = Some((pid, Name::from(comm)));
                 self.ended = true;
             }
-            Fact::Boot(_) | Fact::Reaped { .. } | Fact::Suppressed(_) => return false,
+            Fact::SwapOn(_) | Fact::Boot(_) | Fact::Reaped { .. } | Fact::Suppressed(_) => return false,
         }
         self.part = part;
         self.last = self.last.max(at);
