@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod evidence;
+pub mod mark;
 pub mod record;
 pub mod step;
 

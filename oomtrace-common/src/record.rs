@@ -62,6 +62,8 @@ pub mod kind {
     pub const OOM_GROUP: u16 = 21;
     /// [`super::AdjUpdated`]
     pub const ADJ_UPDATED: u16 = 22;
+    /// [`crate::mark::Victim`]
+    pub const VICTIM: u16 = 23;
 }
 
 /// Begins every record. 24 bytes.
@@ -296,12 +298,14 @@ pub struct TaskEvent {
     pub comm: [u8; COMM_LEN],
 }
 
-/// Stages of the reaper; its end has a record of its own, [`Reaped`].
+/// Stages of the reaper. Its end has a record of its own, [`Reaped`], where memory is read.
 pub mod reaper {
     /// `oom:wake_reaper`
     pub const WAKE: u32 = 0;
     /// `oom:start_task_reaping`
     pub const START: u32 = 1;
+    /// `oom:finish_task_reaping`, of which only the time is told
+    pub const FINISH: u32 = 2;
     /// `oom:skip_task_reaping`
     pub const SKIP: u32 = 3;
 }

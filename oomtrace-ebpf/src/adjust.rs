@@ -5,12 +5,12 @@
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task},
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_comm},
     programs::TracePointContext,
 };
 use oomtrace_common::{
     config::ABSENT,
-    record::{AdjUpdated, kind, loss},
+    record::{AdjUpdated, COMM_LEN, kind, loss},
 };
 
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
     globals::{off, size},
     kill::field,
     read::{copy_str, zero},
-    task,
 };
 
 /// `oom:oom_score_adj_update`.
@@ -40,7 +39,8 @@ pub(crate) fn updated(ctx: &TracePointContext) {
                 if off!(tp_adj_comm) != ABSENT {
                     copy_str(&raw mut (*record).comm, ctx.as_ptr() as u64 + u64::from(off!(tp_adj_comm)));
                 }
-                task::comm(&raw mut (*record).by_comm, bpf_get_current_task());
+                zero(&raw mut (*record).by_comm);
+                bpf_get_current_comm((&raw mut (*record).by_comm).cast(), COMM_LEN as u32);
             }
         });
     if !sent {

@@ -31,6 +31,7 @@ mod subject;
 mod task;
 mod top;
 mod unscored;
+mod victim;
 
 /// Needed by `no_std`; the verifier would refuse a program that could reach it.
 #[cfg(not(test))]

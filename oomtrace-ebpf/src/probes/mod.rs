@@ -17,3 +17,4 @@ mod out_of_memory;
 mod reaper;
 mod sched_process_exit;
 mod signal_generate;
+mod victim;

@@ -300,7 +300,10 @@ fn victims_of(
             task.uid = task.uid.or_else(|| scanned.and_then(|c| c.task.uid));
             task.cgroup = task.cgroup.or_else(|| scanned.and_then(|c| c.task.cgroup));
             task.oom_score_adj = task.oom_score_adj.or_else(|| scanned.and_then(|c| c.task.oom_score_adj));
+            task.uid = task.uid.or(entry.uid);
+            task.oom_score_adj = task.oom_score_adj.or(entry.oom_score_adj);
             let memory = candidate.and_then(|c| c.memory).or_else(|| scanned.and_then(|c| c.memory));
+            let memory = memory.or(entry.memory);
             Victim {
                 task: paths.person(task),
                 memory,

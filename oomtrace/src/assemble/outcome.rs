@@ -30,6 +30,10 @@ pub(super) fn of(open: &mut Open, machine: Machine) -> Outcome {
         // The kill's record is missing, its signal is here.
         return Outcome::Killed;
     }
+    // Marked, and what the log said of it was not read.
+    if open.report.as_ref().is_some_and(|report| report.cut) {
+        return Outcome::Incomplete;
+    }
     if !open.victims.is_empty() {
         return Outcome::AlreadyExiting;
     }

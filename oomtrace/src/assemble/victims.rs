@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use crate::model::Name;
 use crate::model::episode::Reaped;
-use crate::model::observation::{Candidate, Kill, Marked, Reaper, ReaperStage, Signal, Task, TaskFlags};
+use crate::model::observation::{
+    Candidate, Kill, Marked, Memory, Reaper, ReaperStage, Signal, Task, TaskFlags,
+};
 
 /// `TRACE_SIGNAL_IGNORED`: the process was dying already.
 const SIGNAL_IGNORED: i32 = 1;
@@ -21,6 +23,10 @@ pub(super) struct Entry {
     pub(super) kill: Option<Candidate>,
     /// Name, when no kill record tells it.
     pub(super) comm: Option<Name>,
+    /// What the mark tells of it, from sources that have that.
+    pub(super) uid: Option<u32>,
+    pub(super) oom_score_adj: Option<i16>,
+    pub(super) memory: Option<Memory>,
     /// Whether a SIGKILL was sent to it, whatever came of it.
     pub(super) signalled: bool,
     pub(super) killed_ns: Option<u64>,
@@ -146,6 +152,9 @@ impl Victims {
         if entry.comm.is_none() {
             entry.comm.clone_from(&marked.comm);
         }
+        entry.uid = entry.uid.or(marked.uid);
+        entry.oom_score_adj = entry.oom_score_adj.or(marked.oom_score_adj);
+        entry.memory = entry.memory.or(marked.memory);
         if entry.marked_ns.is_none() {
             entry.marked_ns = Some(marked.at.boot_ns);
             entry.marked_tid = Some(marked.tid);

@@ -81,7 +81,7 @@ pub struct RecordArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Capture")]
 pub struct CaptureArgs {
-    /// How to attach to the kernel; `auto` takes fentry where it works, kprobe elsewhere
+    /// How to attach to the kernel; `auto` takes fentry where it works, else kprobe, else the kernel's log
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub attach: Attach,
     /// Read the kernel's types from FILE instead of /sys/kernel/btf/vmlinux
@@ -326,6 +326,7 @@ pub enum Attach {
     Auto,
     Fentry,
     Kprobe,
+    Log,
 }
 
 /// How to compress.

@@ -59,6 +59,7 @@ fn start(args: &DemoArgs) -> Result<(Live, Memcg), String> {
 
 /// Makes the OOM and watches it. Only processes of its own, in a cgroup of its own with a limit on it, can be chosen.
 fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit> {
+    live::say_refused(&capture);
     say(&format!(
         "live: a cgroup of {LIMIT_MIB} MiB ({}), in which `build-cache` is marked as the one to sacrifice \
          (oom_score_adj 500), `database` is protected, and `leak` grows until the limit is hit, twice",

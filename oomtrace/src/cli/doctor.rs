@@ -75,10 +75,11 @@ fn examine(args: &DoctorArgs) -> Report {
         detail: host::threads().map_or("unknown".to_owned(), |n| n.to_string()),
     });
     checks.push(buffer());
-    let flavours: Vec<Tried> = [("fentry", Flavour::Fentry), ("kprobe", Flavour::Kprobe)]
-        .into_iter()
-        .map(|(name, flavour)| attempt(name, flavour, args.btf.clone()))
-        .collect();
+    let flavours: Vec<Tried> =
+        [("fentry", Flavour::Fentry), ("kprobe", Flavour::Kprobe), ("log", Flavour::Log)]
+            .into_iter()
+            .map(|(name, flavour)| attempt(name, flavour, args.btf.clone()))
+            .collect();
     Report {
         kind: "doctor",
         tool_version: env!("CARGO_PKG_VERSION"),

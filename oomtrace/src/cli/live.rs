@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::exit::{Exit, NotAllowed, Usage};
 use crate::filter::Filter;
 use crate::model::observation::{Clock, Lost};
+use crate::model::session::Hook;
 use crate::model::{Observation, SessionEnd, SessionInfo, SourceKind, Stats};
 use crate::pipeline::{Pipeline, Summary};
 use crate::sink::terminal::text;
@@ -52,6 +53,7 @@ impl Capture<'_> {
             super::probe_log::install(options.probe_log);
         }
         let live = Live::start(&options).map_err(refusal)?;
+        say_refused(&live);
         let pipeline = output::captured(self.display, filter, self.args, self.output)?;
         let summary = capture(live, pipeline, self.args.duration, |info| say_ready(info, exposed))?;
         say_summary(&summary, self.display.is_none());
@@ -67,6 +69,7 @@ pub(super) fn options(args: &CaptureArgs) -> Options {
             Attach::Auto => Flavour::Auto,
             Attach::Fentry => Flavour::Fentry,
             Attach::Kprobe => Flavour::Kprobe,
+            Attach::Log => Flavour::Log,
         },
         btf: args.btf.clone(),
         buffer_bytes: args.buffer.map(|size| size.as_u64()),
@@ -92,7 +95,9 @@ pub(super) fn refusal(error: LiveError) -> anyhow::Error {
         | LiveError::NoBtf { .. }
         | LiveError::Layout { .. }
         | LiveError::Lockdown
+        | LiveError::NoHooks { .. }
         | LiveError::NoFlavour { .. }
+        | LiveError::LogRefused { .. }
         | LiveError::Attach { .. }
         | LiveError::Load { .. } => NotAllowed(error.to_string()).into(),
     }
@@ -130,13 +135,13 @@ async fn drive(
         let woken = tokio::select! {
             biased;
             () = stop.asked() => break,
-            () = tokio::task::yield_now(), if more => Woken::Ring,
-            ready = live.ring.readable() => {
-                ready.context("the ring buffer cannot be waited for")?;
-                Woken::Ring
+            () = tokio::task::yield_now(), if more => Woken::Capture,
+            ready = live.feed.readable() => {
+                ready.context("what was captured cannot be waited for")?;
+                Woken::Capture
             }
             () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
-            () = log_tick(live.probe_log.is_some()) => Woken::Ring,
+            () = log_tick(live.probe_log.is_some()) => Woken::Capture,
         };
         if let Some(meter) = &mut live.meter
             && !more
@@ -151,7 +156,7 @@ async fn drive(
             flow = pipeline.push(Observation::Clock(Clock { boot_ns: host::boot_ns() }));
         }
     }
-    let missed_runs = live.losses.missed_runs();
+    let missed_runs = live.missed_runs();
     // Before the probes go: what is killed after this look and seen by them can be told by its time, what is killed without
     // them could not.
     let (vmstat_oom_kills, boot_ns) = host::oom_kills_now();
@@ -160,13 +165,12 @@ async fn drive(
     if flow.is_continue() {
         let _ended_anyway = drain(&mut live, &mut pipeline, &mut lost, usize::MAX);
     }
-    while let Some(observation) = live.ring.take() {
+    while let Some(observation) = live.feed.take() {
         pipeline.pass_by(&observation);
     }
     let stats =
-        cost.map(|stats| Stats { ring: live.ring.level(), candidate_log: live.ring.log_level(), ..stats });
-    lost.add(Lost { missed_runs, ..live.losses.counted() });
-    lost.rejected = lost.rejected.saturating_add(live.ring.rejected());
+        cost.map(|stats| Stats { ring: live.feed.level(), candidate_log: live.feed.log_level(), ..stats });
+    lost.add(Lost { missed_runs, ..live.lost() });
     Ok(pipeline.finish(Some(SessionEnd {
         boot_ns,
         lost,
@@ -179,7 +183,7 @@ async fn drive(
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Woken {
-    Ring,
+    Capture,
     Deadline,
 }
 
@@ -190,7 +194,7 @@ const AT_ONCE: usize = 1024;
 /// as they pass, because a recording's end has to hold those of unfinished ones too.
 fn drain(live: &mut Live, pipeline: &mut Pipeline, lost: &mut Lost, most: usize) -> (ControlFlow<()>, bool) {
     for _ in 0..most {
-        let Some(observation) = live.ring.take() else { return (ControlFlow::Continue(()), false) };
+        let Some(observation) = live.feed.take() else { return (ControlFlow::Continue(()), false) };
         if let Observation::Closed(closed) = &observation {
             lost.add(closed.lost);
         }
@@ -248,10 +252,9 @@ impl Stop {
 
 /// Locks the memory that is there by now, and says what was attached, what is missing, and that it waits from here on.
 fn say_ready(info: &SessionInfo, exposed: Option<String>) {
-    for hook in &info.hooks {
-        if let Some(reason) = &hook.missing {
-            say(&format!("{} is not hooked: {reason}", hook.target));
-        }
+    say_missing(&info.hooks, info.source);
+    if info.source == SourceKind::Log {
+        say(LOG_LIMITS);
     }
     let mut protection = "protected".to_owned();
     if let Some(reason) = exposed {
@@ -263,22 +266,51 @@ fn say_ready(info: &SessionInfo, exposed: Option<String>) {
     let size = |bytes: Option<u64>| {
         bytes.map_or("?".to_owned(), |bytes| ByteSize(bytes).display().iec().to_string())
     };
-    let flavour = match info.source {
-        SourceKind::Fentry => "fentry",
-        SourceKind::Kprobe => "kprobe",
-        SourceKind::Log => "log",
-        SourceKind::Import => "import",
-    };
+    let flavour = info.source.word();
     let cpus = info.cpus.map_or("?".to_owned(), |cpus| cpus.to_string());
+    let how = match (info.source, info.ring_bytes) {
+        (SourceKind::Log, None) => "log alone".to_owned(),
+        (SourceKind::Log, Some(_)) => "log and tracepoints".to_owned(),
+        (_, ring) => format!("{flavour}, ring {}", size(ring)),
+    };
     say(&format!(
-        "{} · Linux {} · {cpus} CPUs, {} RAM, {} swap · {flavour}, ring {}, {protection} · waiting, Ctrl-C ends",
+        "{} · Linux {} · {cpus} CPUs, {} RAM, {} swap · {how}, {protection} · waiting, Ctrl-C ends",
         info.tool_version,
         info.kernel_release.as_deref().unwrap_or("?"),
         size(info.ram_bytes),
         size(info.swap_bytes),
-        size(info.ring_bytes),
     ));
 }
+
+/// Says that it goes by the log, and why not by hooks on functions.
+pub(super) fn say_refused(live: &Live) {
+    if let Some(reason) = &live.refused {
+        say(&format!("functions cannot be hooked here ({reason}); following the kernel's log instead"));
+    }
+}
+
+/// What is not hooked; a reason that several have is said once. What the log flavour hooks nowhere is told by [`LOG_LIMITS`].
+fn say_missing(hooks: &[Hook], source: SourceKind) {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for hook in hooks {
+        let Some(reason) = hook.missing.as_deref() else { continue };
+        if source == SourceKind::Log && hook.kind == "none" && !hook.target.starts_with("vm.") {
+            continue;
+        }
+        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, targets)) => targets.push(&hook.target),
+            None => by_reason.push((reason, vec![&hook.target])),
+        }
+    }
+    for (reason, targets) in by_reason {
+        let are = if targets.len() == 1 { "is" } else { "are" };
+        say(&format!("{} {are} not hooked: {reason}", targets.join(", ")));
+    }
+}
+
+/// What a log does not tell: the hooks that it has not, in one line.
+const LOG_LIMITS: &str = "the log does not tell the kernel's points (they are computed from its table of tasks), who was passed \
+    over and why, when out_of_memory() was entered and left, and passes of which the kernel prints nothing";
 
 /// The last word on stderr; `alone` when there is none on stdout.
 fn say_summary(summary: &Summary, alone: bool) {

@@ -7,6 +7,8 @@ use super::symbols::Symbolizer;
 pub struct Context {
     /// This kernel's "no limit", pages.
     pub page_counter_max: u64,
+    /// Bytes in a page.
+    pub page_size: u32,
     /// Where things are in a `struct zone`.
     pub zone: ZoneLayout,
     /// Names of the kernel's functions; `None`: there are none.

@@ -114,7 +114,9 @@ fn one(record: &[u8], context: &Context) -> Result<Observation, DecodeError> {
             pid: Some(fields.i32(core::mem::offset_of!(wire::TaskEvent, tgid))?),
             tid: fields.i32(core::mem::offset_of!(wire::TaskEvent, tid))?,
             comm: Some(fields.name(core::mem::offset_of!(wire::TaskEvent, comm), wire::COMM_LEN)?),
+            ..Marked::default()
         })),
+        kind::VICTIM => aftermath::victim(&fields, at, context.page_size),
         kind::EXITED => Ok(Observation::Exited(exited(&fields, at)?)),
         kind::RELEASED => Ok(Observation::Released(exited(&fields, at)?)),
         kind::REAPER => reaper_stage(&fields, at),
@@ -264,6 +266,7 @@ fn reaper_stage(fields: &Fields<'_>, at: Stamp) -> Result<Observation, DecodeErr
     let stage = match fields.u32(offset_of!(wire::Reaper, stage))? {
         reaper::WAKE => ReaperStage::Wake,
         reaper::START => ReaperStage::Start,
+        reaper::FINISH => ReaperStage::Finish,
         reaper::SKIP => ReaperStage::Skip,
         other => {
             return Err(DecodeError::Value { kind: kind::REAPER, field: "stage", value: u64::from(other) });

@@ -39,6 +39,44 @@ fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
 }
 
 #[test]
+fn a_victim_of_the_tracepoint_and_what_its_record_may_lack() {
+    use oomtrace_common::mark::Victim;
+    let context = Context { page_size: 16384, ..Context::default() };
+    let decoded = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        decode_into(bytes, &context, &mut out).unwrap();
+        match <[_; 1]>::try_from(out) {
+            Ok([Observation::Marked(marked)]) => marked,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut bytes = record(kind::VICTIM, size_of::<Victim>());
+    put(&mut bytes, offset_of!(Victim, tid), &4711i32.to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, uid), &1000u32.to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, anon_kb), &160u64.to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, pgtables_kb), &8u64.to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, oom_score_adj), &(-5i16).to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, comm), b"worker");
+    let marked = decoded(&bytes);
+    assert_eq!((marked.at.boot_ns, marked.tid, marked.pid, marked.uid), (77, 4711, None, Some(1000)));
+    assert_eq!((marked.comm, marked.oom_score_adj), (Some(Name::from("worker")), Some(-5)));
+    let memory = marked.memory.unwrap();
+    assert_eq!((memory.rss_anon_pages, memory.rss_file_pages), (Some(10), Some(0)));
+    assert_eq!((memory.pgtables_bytes, memory.swap_entries), (Some(8192), None));
+    // Before 6.10 there is the thread's id alone.
+    let sizes = offset_of!(Victim, total_vm_kb)..offset_of!(Victim, oom_score_adj);
+    for at in sizes.step_by(8) {
+        put(&mut bytes, at, &UNKNOWN_U64.to_le_bytes());
+    }
+    put(&mut bytes, offset_of!(Victim, uid), &UNKNOWN_U32.to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, oom_score_adj), &UNKNOWN_I16.to_le_bytes());
+    put(&mut bytes, offset_of!(Victim, comm), &[0; 16]);
+    let marked = decoded(&bytes);
+    assert_eq!((marked.tid, marked.uid, marked.oom_score_adj), (4711, None, None));
+    assert_eq!((marked.comm, marked.memory), (None, None));
+}
+
+#[test]
 fn the_top_of_what_the_log_had_no_room_for_keeps_its_positions() {
     let mut bytes = record(kind::TOP, size_of::<wire::Top>());
     put(&mut bytes, offset_of!(wire::Top, count), &2u32.to_le_bytes());

@@ -103,6 +103,33 @@ impl Observation {
     }
 }
 
+impl Observation {
+    /// The same to be changed.
+    pub fn stamp_mut(&mut self) -> Option<&mut Stamp> {
+        match self {
+            Self::Opened(o) => Some(&mut o.at),
+            Self::MemcgLevel(o) => Some(&mut o.at),
+            Self::Candidates(o) => Some(&mut o.at),
+            Self::Choice(o) => Some(&mut o.at),
+            Self::Kill(o) => Some(&mut o.at),
+            Self::Signal(o) => Some(&mut o.at),
+            Self::Marked(o) => Some(&mut o.at),
+            Self::Reaper(o) => Some(&mut o.at),
+            Self::Exited(o) | Self::Released(o) => Some(&mut o.at),
+            Self::Closed(o) => Some(&mut o.at),
+            Self::Stack(o) => Some(&mut o.at),
+            Self::Situation(o) => Some(&mut o.at),
+            Self::NodeMemory(o) => Some(&mut o.at),
+            Self::ZoneMemory(o) => Some(&mut o.at),
+            Self::MemcgStat(o) => Some(&mut o.at),
+            Self::OomGroup(o) => Some(&mut o.at),
+            Self::AdjUpdated(o) => Some(&mut o.at),
+            Self::Report(o) => Some(&mut o.at),
+            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) => None,
+        }
+    }
+}
+
 /// When, and in which episode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -433,7 +460,7 @@ pub struct Signal {
 }
 
 /// `mark_oom_victim()`.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 #[cbor(map)]
 pub struct Marked {
     /// When.
@@ -448,6 +475,15 @@ pub struct Marked {
     /// The thread's name.
     #[n(3)]
     pub comm: Option<Name>,
+    /// Real user id, from sources that have nothing else that tells it, as the next two (the tracepoint, Linux 6.10 and later).
+    #[n(4)]
+    pub uid: Option<u32>,
+    /// `oom_score_adj`.
+    #[n(5)]
+    pub oom_score_adj: Option<i16>,
+    /// Its memory.
+    #[n(6)]
+    pub memory: Option<Memory>,
 }
 
 /// The reaper's tracepoints.
@@ -595,6 +631,10 @@ pub struct Lost {
     #[n(8)]
     #[cbor(default)]
     pub reports: u64,
+    /// Records of the running kernel's log that were overwritten before they could be read.
+    #[n(9)]
+    #[cbor(default)]
+    pub log_records: u64,
 }
 
 impl Lost {
@@ -607,10 +647,21 @@ impl Lost {
 
     /// Adds the losses of a part to those of the whole.
     pub fn add(&mut self, part: Self) {
-        let Self { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports } =
-            part;
+        let Self {
+            candidates,
+            records,
+            reads,
+            victims,
+            rejected,
+            unclosed,
+            missed_runs,
+            lines,
+            reports,
+            log_records,
+        } = part;
         self.lines = self.lines.saturating_add(lines);
         self.reports = self.reports.saturating_add(reports);
+        self.log_records = self.log_records.saturating_add(log_records);
         self.candidates = self.candidates.saturating_add(candidates);
         self.records = self.records.saturating_add(records);
         self.reads = self.reads.saturating_add(reads);

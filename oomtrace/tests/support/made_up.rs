@@ -271,7 +271,13 @@ impl Pass {
     pub fn mark(mut self, task: &Task) -> Self {
         let at = self.stamp();
         let (pid, tid) = (Some(task.pid), task.tid);
-        self.observations.push(Observation::Marked(Marked { at, pid, tid, comm: Some(task.comm.clone()) }));
+        self.observations.push(Observation::Marked(Marked {
+            at,
+            pid,
+            tid,
+            comm: Some(task.comm.clone()),
+            ..Marked::default()
+        }));
         self
     }
 

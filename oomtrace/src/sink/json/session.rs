@@ -136,13 +136,35 @@ pub(crate) struct LostJson {
     missed_runs: Option<u64>,
     lines: u64,
     reports: u64,
+    log_records: u64,
 }
 
 impl From<Lost> for LostJson {
     fn from(lost: Lost) -> Self {
-        let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports } =
-            lost;
-        Self { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports }
+        let Lost {
+            candidates,
+            records,
+            reads,
+            victims,
+            rejected,
+            unclosed,
+            missed_runs,
+            lines,
+            reports,
+            log_records,
+        } = lost;
+        Self {
+            candidates,
+            records,
+            reads,
+            victims,
+            rejected,
+            unclosed,
+            missed_runs,
+            lines,
+            reports,
+            log_records,
+        }
     }
 }
 

@@ -72,7 +72,8 @@ fn the_fields_are_those_of_the_contract() {
         keys(&episode["folded"]),
         set("aborted_scans already_exiting repeats first_boot_ns last_boot_ns")
     );
-    let lost = set("candidates records reads victims rejected unclosed missed_runs lines reports");
+    let lost =
+        set("candidates records reads victims rejected unclosed missed_runs lines reports log_records");
     assert_eq!((keys(&episode["lost"]), keys(&end["lost"])), (lost.clone(), lost));
     assert_eq!(keys(end), set("type complete episodes victims hidden boot_ns lost ledger stats"));
     let stats = &end["stats"];

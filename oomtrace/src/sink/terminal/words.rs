@@ -209,7 +209,18 @@ pub(super) fn reason(reason: Reason, number: u64) -> String {
 
 /// Losses by cause, the zeros left out.
 pub(crate) fn losses(lost: &Lost) -> String {
-    let Lost { candidates, records, reads, victims, rejected, unclosed, missed_runs, lines, reports } = *lost;
+    let Lost {
+        candidates,
+        records,
+        reads,
+        victims,
+        rejected,
+        unclosed,
+        missed_runs,
+        lines,
+        reports,
+        log_records,
+    } = *lost;
     [
         (candidates, "candidate", "the ring was full"),
         (records, "other record", "the ring was full"),
@@ -220,6 +231,7 @@ pub(crate) fn losses(lost: &Lost) -> String {
         (missed_runs.unwrap_or(0), "probe run", "skipped by the kernel"),
         (lines, "line of a report", "could not be read"),
         (reports, "report", "cut off, or not printed, in the log"),
+        (log_records, "log record", "overwritten before they were read"),
     ]
     .into_iter()
     .filter(|(number, _, _)| *number > 0)

@@ -61,6 +61,13 @@ impl Klog {
         Self { calendar, reports: Reports::new(source, calendar), pieces: 0 }
     }
 
+    /// Of the log of the machine that `info` describes, while it runs: stamps are its boot time, and no other machine's lines are in it.
+    #[must_use]
+    pub fn of_machine(info: &SessionInfo) -> Self {
+        let calendar = Calendar { utc_offset: info.utc_offset_seconds, latest: i64::MAX };
+        Self { calendar, reports: Reports::of_machine(info, calendar), pieces: 0 }
+    }
+
     /// Takes the next line, without the end of line; appends what follows from it and those before. The first observation is an
     /// [`Observation::Origin`], the head of the session.
     pub fn line(&mut self, line: &[u8], out: &mut Vec<Observation>) {
@@ -92,6 +99,17 @@ impl Klog {
     #[must_use]
     pub fn pieces(&self) -> u64 {
         self.pieces
+    }
+
+    /// Lines are missing here: what is being read is not whole.
+    pub fn gap(&mut self) {
+        self.reports.gap();
+    }
+
+    /// Whether something has been read that has not come out: more of it may follow.
+    #[must_use]
+    pub fn pending(&self) -> bool {
+        self.reports.pending()
     }
 
     /// Whether every line matters now, whatever it looks like: a report is being printed.

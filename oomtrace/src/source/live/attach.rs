@@ -43,6 +43,7 @@ pub fn all(
 ) -> Result<Attached, LiveError> {
     let attached = Attached { hooks: Vec::new(), program_fds: Vec::new() };
     let mut attaching = Attaching { programs, functions, patched, symbols, attached };
+    attaching.not_in_vain(flavour)?;
     let ahead = !without.iter().any(|name| name == SCORER) && attaching.ahead(flavour);
     for hook in &TRACEPOINTS {
         let target = format!("{}:{}", hook.category, hook.event);
@@ -166,7 +167,7 @@ impl Attaching<'_> {
             self.split_copies_of_the_scorer();
         }
         let by_fentry = match flavour {
-            Flavour::Kprobe => None,
+            Flavour::Kprobe | Flavour::Log => None,
             Flavour::Fentry | Flavour::Auto => Some(self.by_fentry(hook)),
         };
         let reason = match by_fentry {
@@ -193,6 +194,26 @@ impl Attaching<'_> {
                 self.note(hook.function, "none", Some(format!("{reason}{more}")));
                 Ok(())
             }
+        }
+    }
+
+    /// Where there are no kprobes, finds out whether the kernel takes what nothing works without, before anything is attached:
+    /// taking tracepoints away again takes the kernel a second.
+    fn not_in_vain(&mut self, flavour: Flavour) -> Result<(), LiveError> {
+        const OPENS: &str = "out_of_memory";
+        let refused = |flavour, reason| LiveError::Attach { target: OPENS.to_owned(), flavour, reason };
+        if support::has_kprobes() {
+            return Ok(());
+        }
+        if flavour == Flavour::Kprobe {
+            return Err(refused("kprobe", NO_KPROBES.to_owned()));
+        }
+        match self.functions.and_then(|functions| functions.id(OPENS)) {
+            Some(id) => {
+                let program = format!("{OPENS}_fexit");
+                self.programs.is_taken(&program, id).map_err(|reason| refused("fentry", reason))
+            }
+            None => Ok(()),
         }
     }
 

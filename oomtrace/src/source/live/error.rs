@@ -48,17 +48,36 @@ pub enum LiveError {
          boot with lockdown=integrity or none"
     )]
     Lockdown,
-    /// Neither flavour can be attached.
+    /// Functions cannot be hooked.
     #[error(
-        "this kernel cannot be traced: by fentry: {fentry}; by kprobe: {kprobe}; oomtrace needs one of them: a kernel with \
-         CONFIG_KPROBES, or with fentry (CONFIG_FUNCTION_TRACER and BTF) where policy allows it; \
-         `oomtrace doctor` shows more, and `oomtrace replay` works anywhere"
+        "functions of this kernel cannot be hooked: by fentry: {fentry}; by kprobe: {kprobe}; that needs a kernel with \
+         CONFIG_KPROBES, or with fentry (CONFIG_FUNCTION_TRACER and BTF) where policy allows it"
     )]
-    NoFlavour {
+    NoHooks {
         /// What came of fentry.
         fentry: String,
         /// What came of kprobes.
         kprobe: String,
+    },
+    /// Nothing works.
+    #[error(
+        "this kernel cannot be traced: {hooks}; and not by its log: {log}; `oomtrace doctor` shows more, and `oomtrace replay` \
+         works anywhere"
+    )]
+    NoFlavour {
+        /// What came of hooks on functions.
+        hooks: String,
+        /// What came of the log.
+        log: String,
+    },
+    /// The kernel's log may not be read.
+    #[error(
+        "cannot read /dev/kmsg: {error}: it takes CAP_SYSLOG where kernel.dmesg_restrict is set; run it with sudo, or give the \
+         binary the capability: setcap cap_syslog+ep"
+    )]
+    LogRefused {
+        /// What the kernel said.
+        error: io::Error,
     },
     /// A hook that nothing works without.
     #[error("cannot attach to {target} by {flavour}: {reason}; `oomtrace doctor` shows what works here")]
@@ -103,12 +122,33 @@ pub enum LiveError {
 }
 
 impl LiveError {
+    /// Whether the machine is in the way, and not who asks or what for.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::NoBtf { .. }
+            | Self::Layout { .. }
+            | Self::Lockdown
+            | Self::NoHooks { .. }
+            | Self::Attach { .. }
+            | Self::Load { .. } => true,
+            Self::Privileges { .. }
+            | Self::BadBtf { .. }
+            | Self::NoFlavour { .. }
+            | Self::LogRefused { .. }
+            | Self::Broken { .. }
+            | Self::Buffer { .. }
+            | Self::Read { .. } => false,
+        }
+    }
+
     /// What stood in the way, without the advice that only fits when it is the whole story.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
             Self::Attach { target, reason, .. } => format!("{target}: {reason}"),
             Self::Load { reason } => reason.clone(),
+            Self::NoHooks { fentry, kprobe } => format!("by fentry: {fentry}; by kprobe: {kprobe}"),
             other => other.to_string(),
         }
     }

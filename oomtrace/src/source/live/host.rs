@@ -14,8 +14,8 @@ use crate::model::{
 pub struct Capture {
     /// Flavour.
     pub source: SourceKind,
-    /// Ring, bytes.
-    pub ring_bytes: u64,
+    /// Ring, bytes; `None` where there is none.
+    pub ring_bytes: Option<u64>,
     /// Hooks, attached and not.
     pub hooks: Vec<Hook>,
     /// RSS counters are per-CPU counters.
@@ -53,7 +53,7 @@ pub fn describe(capture: Capture) -> SessionInfo {
         started_unix_ns: Some(unix_ns),
         started_boot_ns: boot_ns,
         utc_offset_seconds: utc_offset(),
-        ring_bytes: Some(capture.ring_bytes),
+        ring_bytes: capture.ring_bytes,
         hooks: capture.hooks,
         settings: settings(),
         gfp_flags: tracefs::root().map(|root| gfp::table(&root)).unwrap_or_default(),
@@ -140,7 +140,7 @@ fn read(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let vm = |name: &str| read(&format!("/proc/sys/vm/{name}"))?.parse().ok();
     Settings {
         panic_on_oom: vm("panic_on_oom"),

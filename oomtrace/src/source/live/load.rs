@@ -16,8 +16,10 @@ use super::{
     attach::{self, Attached},
     bpf::{Preset, Programs},
     buffer::Buffer,
+    by_log::{self, LogFeed},
     candidate_log::CandidateLog,
     fdinfo::Fdinfo,
+    feed::Feed,
     hooks, host,
     layout::{self, Functions},
     losses::Losses,
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::{
     decode::context::Context,
-    model::{SessionInfo, SourceKind},
+    model::{SessionInfo, SourceKind, observation::Lost},
 };
 
 /// The compiled programs; `cargo xtask build-ebpf` makes them.
@@ -38,12 +40,14 @@ pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oom
 /// How to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
-    /// Try fentry, then kprobe.
+    /// Try fentry, then kprobe, then the log.
     Auto,
     /// fentry/fexit.
     Fentry,
     /// kprobe/kretprobe.
     Kprobe,
+    /// The kernel's log, and tracepoints where they can be had.
+    Log,
 }
 
 /// What a capture can be told.
@@ -63,14 +67,19 @@ pub struct Options {
     pub probe_log: Option<log::LevelFilter>,
 }
 
+/// Of the `log` flavour: marks, exits and adjustments, and no candidates.
+const LOG_BUFFER: Buffer = Buffer { ring: 128 << 10, log: 1 };
+
 /// A running capture.
 pub struct Live {
     /// Describes it.
     pub info: SessionInfo,
-    /// Its records.
-    pub ring: Ring,
-    /// Its loss counters.
-    pub losses: Losses,
+    /// What it reads.
+    pub feed: Feed,
+    /// Why it is not by hooks on functions, when these were tried.
+    pub refused: Option<String>,
+    /// The programs' loss counters.
+    losses: Option<Losses>,
     /// Counts what it costs, when asked for.
     pub meter: Option<Meter>,
     /// The probes' own diagnostics, when asked for.
@@ -85,6 +94,22 @@ impl Live {
     /// # Errors
     /// When the machine does not allow it; see [`LiveError`].
     pub fn start(options: &Options) -> Result<Self, LiveError> {
+        match options.flavour {
+            Flavour::Log => Self::by_log(options, None),
+            Flavour::Fentry | Flavour::Kprobe => Self::by_hooks(options),
+            Flavour::Auto => Self::by_hooks(options).or_else(|refused| {
+                if !refused.is_of_the_machine() {
+                    return Err(refused);
+                }
+                let reason = refused.reason();
+                Self::by_log(options, Some(reason.clone()))
+                    .map_err(|log| LiveError::NoFlavour { hooks: reason, log: log.reason() })
+            }),
+        }
+    }
+
+    /// By hooks on functions.
+    fn by_hooks(options: &Options) -> Result<Self, LiveError> {
         support::privileges()?;
         support::not_locked_down()?;
         let buffer = Buffer::of(options.buffer_bytes)?;
@@ -114,10 +139,8 @@ impl Live {
         };
         let (flavour, programs, attached) = match options.flavour {
             Flavour::Auto => start(Flavour::Fentry).or_else(|fentry: LiveError| {
-                start(Flavour::Kprobe).map_err(|kprobe| LiveError::NoFlavour {
-                    fentry: fentry.reason(),
-                    kprobe: kprobe.reason(),
-                })
+                start(Flavour::Kprobe)
+                    .map_err(|kprobe| LiveError::NoHooks { fentry: fentry.reason(), kprobe: kprobe.reason() })
             }),
             flavour => start(flavour),
         }?;
@@ -125,8 +148,9 @@ impl Live {
             source: match flavour {
                 Flavour::Kprobe => SourceKind::Kprobe,
                 Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
+                Flavour::Log => SourceKind::Log,
             },
-            ring_bytes: buffer.ring,
+            ring_bytes: Some(buffer.ring),
             hooks: attached.hooks,
             rss_counters_percpu: kernel.rss_counters_percpu,
             node_stat_items: kernel.evidence.node_items,
@@ -135,48 +159,99 @@ impl Live {
         });
         let context = Context {
             page_counter_max: page_counter_max(info.page_size),
+            page_size: info.page_size,
             zone: kernel.evidence.zone,
             symbols: symbols.ok().and_then(|symbols| symbols.names).map(|names| Box::new(names) as _),
         };
-        Self::running(programs, info, options, buffer, attached.program_fds, context)
+        let mut programs = programs;
+        let ring = ring(&mut programs, options, buffer, context)?;
+        Self::running(Some(programs), info, options, attached.program_fds, Feed::Ring(Box::new(ring)))
     }
 
-    /// Takes the probes away; what is on the ring can still be read.
+    /// By the kernel's log. `refused`: why not by hooks.
+    fn by_log(options: &Options, refused: Option<String>) -> Result<Self, LiveError> {
+        let mut feed = LogFeed::open()?;
+        let traced = by_log::attach(options, LOG_BUFFER.ring, host::settings().oom_dump_tasks);
+        let info = host::describe(host::Capture {
+            source: SourceKind::Log,
+            ring_bytes: traced.programs.as_ref().map(|_| LOG_BUFFER.ring),
+            hooks: traced.hooks,
+            rss_counters_percpu: false,
+            node_stat_items: Vec::new(),
+            zone_stat_items: Vec::new(),
+            memcg_stat_items: Vec::new(),
+        });
+        let mut programs = traced.programs;
+        let context = Context { page_size: info.page_size, ..Context::default() };
+        let ring =
+            programs.as_mut().map(|programs| ring(programs, options, LOG_BUFFER, context)).transpose()?;
+        feed.of(&info, ring);
+        let live = Self::running(programs, info, options, traced.program_fds, Feed::Log(Box::new(feed)))?;
+        Ok(Self { refused, ..live })
+    }
+
+    /// Takes the hooks away; what has been captured can still be read.
     pub fn detach(&mut self) {
         self.programs = None;
+        self.feed.end();
+    }
+
+    /// Runs of hooks that the kernel skipped; to be asked while they are there.
+    #[must_use]
+    pub fn missed_runs(&self) -> Option<u64> {
+        self.losses.as_ref().and_then(Losses::missed_runs)
+    }
+
+    /// What was lost outside of what episodes report themselves; to be asked when all has been read.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        let mut lost = self.losses.as_ref().map(Losses::counted).unwrap_or_default();
+        lost.add(self.feed.lost());
+        lost
     }
 
     fn running(
-        mut programs: Programs,
+        mut programs: Option<Programs>,
         info: SessionInfo,
         options: &Options,
-        buffer: Buffer,
         program_fds: Vec<i32>,
-        context: Context,
+        feed: Feed,
     ) -> Result<Self, LiveError> {
         let refused = |reason: String| LiveError::Load { reason };
-        let ring = RingBuf::try_from(Map::RingBuf(take_map(&mut programs, "RING")?))
-            .map_err(|error| refused(error.to_string()))?;
-        let losses = Map::PerCpuArray(take_map(&mut programs, "LOSS")?);
-        let probe_log = options.probe_log.and_then(|_| probe_log(&programs));
-        let read = take_map(&mut programs, "LOG_READ")?;
-        let log = CandidateLog::new(&take_map(&mut programs, "LOG")?, &read, buffer.log)
-            .map_err(|error| refused(error.to_string()))?;
-        let mut ring = Ring::new(ring, log, context).map_err(|error| refused(error.to_string()))?;
-        if options.stats {
-            ring.watch_level(buffer.ring).map_err(|error| refused(error.to_string()))?;
+        let mut losses = None;
+        if let Some(programs) = &mut programs {
+            let counters = Map::PerCpuArray(take_map(programs, "LOSS")?);
+            losses = Some(Losses::new(counters, program_fds).map_err(|error| refused(error.to_string()))?);
         }
-        let meter = options.stats.then(|| Meter::start(programs.loaded()));
-        programs.complete();
-        Ok(Self {
-            info,
-            ring,
-            losses: Losses::new(losses, program_fds).map_err(|error| refused(error.to_string()))?,
-            meter,
-            probe_log,
-            programs: Some(programs),
-        })
+        let probe_log =
+            programs.as_ref().and_then(|programs| options.probe_log.and_then(|_| probe_log(programs)));
+        let loaded = programs.as_ref().map(Programs::loaded).unwrap_or_default();
+        let meter = options.stats.then(|| Meter::start(loaded));
+        if let Some(programs) = &mut programs {
+            programs.complete();
+        }
+        Ok(Self { info, feed, refused: None, losses, meter, probe_log, programs })
     }
+}
+
+/// The consumer's end of the programs' ring and of their candidate log.
+fn ring(
+    programs: &mut Programs,
+    options: &Options,
+    buffer: Buffer,
+    context: Context,
+) -> Result<Ring, LiveError> {
+    let refused = |reason: String| LiveError::Load { reason };
+    let ring = RingBuf::try_from(Map::RingBuf(take_map(programs, "RING")?))
+        .map_err(|error| refused(error.to_string()))?;
+    let read = take_map(programs, "LOG_READ")?;
+    let log = CandidateLog::new(&take_map(programs, "LOG")?, &read, buffer.log)
+        .map_err(|error| refused(error.to_string()))?;
+    let mut ring = Ring::new(ring, log, context).map_err(|error| refused(error.to_string()))?;
+    if options.stats {
+        ring.watch_level(buffer.ring).map_err(|error| refused(error.to_string()))?;
+    }
+    Ok(ring)
 }
 
 fn take_map(programs: &mut Programs, name: &str) -> Result<MapData, LiveError> {

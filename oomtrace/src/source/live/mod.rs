@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod buffer;
 pub mod error;
+pub mod feed;
 pub mod gfp;
 pub mod hooks;
 pub mod host;
@@ -23,6 +24,7 @@ pub mod tracefs;
 
 mod bpf;
 mod btf;
+mod by_log;
 mod candidate_log;
 mod fdinfo;
 mod gauge;

@@ -42,6 +42,16 @@ impl Boot {
         Self { host, release, ..Self::default() }
     }
 
+    /// Of a machine that is known.
+    pub(super) fn of_machine(info: &SessionInfo) -> Self {
+        Self {
+            total_swap_kb: info.swap_bytes.map(|bytes| bytes / 1024),
+            page_kb: Some(u64::from(info.page_size) / 1024),
+            axis: Some(Axis::Boot),
+            ..Self::new(None, info.kernel_release.clone())
+        }
+    }
+
     /// Whether a line is of another boot than those before.
     pub(super) fn ended_before(&self, framed: &Framed<'_>) -> bool {
         let other_id = match (&self.boot_id, &framed.boot_id) {

@@ -67,7 +67,7 @@ impl Reports {
 
     pub(super) fn end_boot(&mut self, at: usize, release: Option<String>, out: &mut Vec<Observation>) {
         self.close_all(at, out);
-        if let Some(machine) = self.machines.get_mut(at) {
+        if let Some(machine) = self.machines.get_mut(at).filter(|_| !self.is_known) {
             let host = machine.boot.host.take();
             machine.boot = Boot::new(host, release);
             machine.killed.clear();
@@ -124,7 +124,7 @@ impl Reports {
             boot.info(self.source, &self.calendar, shape::by_shape(&draft, boot.release.as_deref()));
         // Which of them named it first does not matter.
         info.tool_version.clear();
-        if self.told.as_ref() != Some(&info) {
+        if !self.is_known && self.told.as_ref() != Some(&info) {
             let mut head = info.clone();
             head.tool_version = env!("CARGO_PKG_VERSION").to_owned();
             self.told = Some(info);

@@ -44,6 +44,8 @@ pub(super) struct Reports {
     cgroups: names::Cgroups,
     /// The head that was told last.
     told: Option<SessionInfo>,
+    /// There is one machine, of which the log need not tell anything.
+    is_known: bool,
     reports: u64,
     lost: Lost,
     last_stamp: u64,
@@ -71,10 +73,29 @@ impl Reports {
             current: 0,
             cgroups: names::Cgroups::default(),
             told: None,
+            is_known: false,
             reports: 0,
             lost: Lost::default(),
             last_stamp: 0,
         }
+    }
+
+    /// Of one machine that is known.
+    pub(super) fn of_machine(info: &SessionInfo, calendar: Calendar) -> Self {
+        let boot = Boot::of_machine(info);
+        let machines = vec![Host { boot, ..Host::default() }];
+        Self { machines, is_known: true, ..Self::new(info.source, calendar) }
+    }
+
+    /// Lines are missing here.
+    pub(super) fn gap(&mut self) {
+        let drafts = self.machines.iter_mut().flat_map(|machine| &mut machine.drafts);
+        drafts.filter(|draft| !draft.ended).for_each(Draft::gap);
+    }
+
+    /// Whether anything is being collected.
+    pub(super) fn pending(&self) -> bool {
+        self.machines.iter().any(|machine| !machine.drafts.is_empty())
     }
 
     /// Whether a report is being printed, so that the next lines may belong to it whatever they look like.

@@ -207,6 +207,14 @@ impl Programs {
         Ok(raw)
     }
 
+    /// Whether the kernel takes a program for this function; it is not kept.
+    ///
+    /// # Errors
+    /// A sentence that says what was refused.
+    pub fn is_taken(&mut self, program: &str, function: u32) -> Result<(), String> {
+        self.load(program, function).map(drop)
+    }
+
     /// Loads a program that is attached later.
     ///
     /// # Errors

@@ -162,7 +162,7 @@ impl Build<'_> {
         let draft = self.draft;
         // The line of the context came with 2.6.2x, the summary with 5.0.
         let adjusted = draft.trigger.as_ref().is_some_and(|asked| asked.oom_score_adj.is_some());
-        draft.trigger.is_none() || (adjusted && draft.context.is_none()) || !draft.ended
+        draft.has_gap || draft.trigger.is_none() || (adjusted && draft.context.is_none()) || !draft.ended
     }
 
     fn report(&self, constraint: Option<Constraint>) -> Report {

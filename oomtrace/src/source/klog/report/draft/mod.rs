@@ -42,6 +42,8 @@ pub(super) struct Draft {
     pub(super) columns: Option<Columns>,
     pub(super) rows: Vec<TaskRow>,
     pub(super) rows_left_out: bool,
+    /// Lines of it were missed.
+    pub(super) has_gap: bool,
     pub(super) summary: Option<Choice>,
     pub(super) chosen: Option<Scored>,
     pub(super) kills: Vec<Kill>,
@@ -241,6 +243,12 @@ impl Draft {
             row.comm = Name::from([&row.comm[..], b"\n", text].concat());
             self.idle = 0;
         }
+    }
+
+    /// Lines are missing here.
+    pub(super) fn gap(&mut self) {
+        self.has_gap = true;
+        self.rows_left_out |= self.part == Part::Table || self.columns.is_none();
     }
 
     /// A line that belongs to it and could not be read.
