@@ -13,7 +13,7 @@
 //! # Adding a scenario
 //!
 //! 1. Make `scenarios/NAME.rs` with `pub(super) fn run(stage: &Stage) -> Result<()>` and a header that says what it proves.
-//! 2. Add a line to [`scenarios::SCENARIOS`]. `per_flavour` runs it once per way of attaching.
+//! 2. Add a line to [`scenarios::SCENARIOS`]. `each` runs it once per way of hooking functions, `by_log` by the kernel's log.
 //! 3. Inside: make a [`harness::cgroup::Cgroup`], start programs with [`harness::process::Launch`] and wait for their word
 //!    (`start_ready`), only then `stage.watch(…)`, then let the OOM happen, `watch.await_episode(…)`, and compare it with
 //!    `stage.report(…)` by [`harness::compare::with_report`]. End with `watch.end_json(0)` and check that no other episode

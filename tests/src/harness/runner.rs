@@ -15,7 +15,7 @@ use super::stage::{Flavour, Stage};
 use super::sysctl::Sysctl;
 use crate::oracle::counters;
 use crate::programs::Arguments;
-use crate::scenarios::{Group, SCENARIOS, Scenario};
+use crate::scenarios::{Flavours, Group, SCENARIOS, Scenario};
 
 /// The kernel reports at most 10 OOMs in this time; a little is added for its coarse clock.
 const REPORT_WINDOW: Duration = Duration::from_millis(5_500);
@@ -91,13 +91,13 @@ pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
 fn select(options: &Options) -> Vec<(String, &'static Scenario, Flavour)> {
     let mut selected = Vec::new();
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.group == options.group) {
-        let flavours: &[Flavour] =
-            if scenario.per_flavour { &[Flavour::Fentry, Flavour::Kprobe] } else { &[Flavour::Fentry] };
+        let (flavours, told): (&[Flavour], bool) = match scenario.flavours {
+            Flavours::Hooks => (&[Flavour::Fentry, Flavour::Kprobe], true),
+            Flavours::Log => (&[Flavour::Log], true),
+            Flavours::Once => (&[Flavour::Fentry], false),
+        };
         for flavour in flavours {
-            let name = match scenario.per_flavour {
-                true => format!("{}/{flavour}", scenario.name),
-                false => scenario.name.to_owned(),
-            };
+            let name = if told { format!("{}/{flavour}", scenario.name) } else { scenario.name.to_owned() };
             if options.filter.as_ref().is_none_or(|filter| name.contains(filter)) {
                 selected.push((name, scenario, *flavour));
             }

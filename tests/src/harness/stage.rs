@@ -23,6 +23,8 @@ pub enum Flavour {
     Fentry,
     /// kprobe and kretprobe.
     Kprobe,
+    /// The kernel's log and tracepoints.
+    Log,
 }
 
 impl fmt::Display for Flavour {
@@ -30,6 +32,7 @@ impl fmt::Display for Flavour {
         f.write_str(match self {
             Self::Fentry => "fentry",
             Self::Kprobe => "kprobe",
+            Self::Log => "log",
         })
     }
 }

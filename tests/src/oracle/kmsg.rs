@@ -108,6 +108,14 @@ impl KernelLog {
     }
 }
 
+/// The number of the oldest record that has not been overwritten.
+pub fn oldest() -> Result<u64> {
+    let mut file = File::open("/dev/kmsg").context("failed to open /dev/kmsg")?;
+    let mut buffer = [0; 16 * 1024];
+    let length = file.read(&mut buffer).context("failed to read /dev/kmsg")?;
+    parse_record(&buffer[..length]).map(|record| record.sequence).context("not a record of the kernel log")
+}
+
 /// Parses `priority,sequence,microseconds,flags;message` and the `KEY=value` lines after it.
 fn parse_record(bytes: &[u8]) -> Option<Record> {
     let separator = bytes.iter().position(|byte| *byte == b';')?;

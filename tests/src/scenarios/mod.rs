@@ -6,6 +6,7 @@ mod allocating_task;
 mod already_exiting;
 mod bad_files;
 mod budget;
+mod by_log;
 mod call_trace;
 mod common;
 pub mod corpus;
@@ -69,14 +70,25 @@ pub enum Group {
     Measure,
 }
 
+/// How often a scenario is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavours {
+    /// Once by fentry, once by kprobes.
+    Hooks,
+    /// By the kernel's log.
+    Log,
+    /// Once, however it attaches.
+    Once,
+}
+
 /// One scenario.
 pub struct Scenario {
-    /// Its name; runs per flavour have `/fentry` or `/kprobe` after it.
+    /// Its name; runs per flavour have `/fentry`, `/kprobe` or `/log` after it.
     pub name: &'static str,
     /// When it is run.
     pub group: Group,
-    /// Whether it is run once per way of attaching, or just once.
-    pub per_flavour: bool,
+    /// By which ways of attaching it is run.
+    pub flavours: Flavours,
     /// What it does.
     pub run: fn(&Stage) -> Result<()>,
 }
@@ -124,24 +136,37 @@ pub const SCENARIOS: &[Scenario] = &[
     once("doctor", doctor::run),
     once("demo", demo::run),
     once("bad_files", bad_files::run),
+    by_log("replay_identical", replay_identical::run),
+    by_log("memcg", by_log::memcg),
+    by_log("global", by_log::global),
+    by_log("group_kill", by_log::group_kill),
+    by_log("two_at_once", by_log::two_at_once),
+    by_log("without_tables", by_log::without_tables),
+    by_log("alone", by_log::alone),
+    by_log("overwritten", by_log::overwritten),
+    by_log("auto", by_log::auto),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),
-    Scenario { name: "random", group: Group::Seeded, per_flavour: true, run: random::run },
-    Scenario { name: "what_if", group: Group::Seeded, per_flavour: true, run: what_if::run },
-    Scenario { name: "scale", group: Group::Scale, per_flavour: false, run: scale::run },
+    Scenario { name: "random", group: Group::Seeded, flavours: Flavours::Hooks, run: random::run },
+    Scenario { name: "what_if", group: Group::Seeded, flavours: Flavours::Hooks, run: what_if::run },
+    Scenario { name: "scale", group: Group::Scale, flavours: Flavours::Once, run: scale::run },
     Scenario {
         name: "instructions",
         group: Group::Instructions,
-        per_flavour: true,
+        flavours: Flavours::Hooks,
         run: budget::instructions,
     },
-    Scenario { name: "measure", group: Group::Measure, per_flavour: true, run: measure::run },
+    Scenario { name: "measure", group: Group::Measure, flavours: Flavours::Hooks, run: measure::run },
 ];
 
 const fn each(name: &'static str, run: fn(&Stage) -> Result<()>) -> Scenario {
-    Scenario { name, group: Group::Core, per_flavour: true, run }
+    Scenario { name, group: Group::Core, flavours: Flavours::Hooks, run }
+}
+
+const fn by_log(name: &'static str, run: fn(&Stage) -> Result<()>) -> Scenario {
+    Scenario { name, group: Group::Core, flavours: Flavours::Log, run }
 }
 
 const fn once(name: &'static str, run: fn(&Stage) -> Result<()>) -> Scenario {
-    Scenario { name, group: Group::Core, per_flavour: false, run }
+    Scenario { name, group: Group::Core, flavours: Flavours::Once, run }
 }

@@ -17,10 +17,11 @@ pub(super) fn no_root(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// On a kernel without type information.
+/// On a kernel without type information, when hooks on functions are asked for.
 pub(super) fn no_btf(stage: &Stage) -> Result<()> {
     ensure!(Path::new("/sys/kernel/btf/vmlinux").exists(), "this kernel has no BTF anyway");
-    let said = refused(stage, Launch::of(OOMTRACE).args(&["watch", "--json"]).hiding("/sys/kernel/btf"))?;
+    let watch = Launch::of(OOMTRACE).args(&["watch", "--json", "--attach", "kprobe"]);
+    let said = refused(stage, watch.hiding("/sys/kernel/btf"))?;
     ensure!(said.contains("BTF"), "the message does not name BTF: {said}");
     ensure!(said.contains("--btf"), "the message does not say what to do: {said}");
     Ok(())
