@@ -2,7 +2,8 @@
 //! kernel's victim is the one that the formula names.
 //!
 //! - [`generate`]: from a seed to a case ([`super::play`] makes it real);
-//! - [`check`]: every kill of it against the kernel's report, and the count of what was compared.
+//! - [`check`]: every kill of it against the kernel's report, and the count of what was compared;
+//! - [`imported`]: the kernel's log of all of them, imported, against what was traced.
 //!
 //! Afterwards `oomtrace explain` makes each choice again from the recording, and has to name the victim too.
 //!
@@ -11,6 +12,7 @@
 
 mod check;
 mod generate;
+mod imported;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -45,10 +47,11 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
     let mut pace = Pace::default();
     let mut tally = Tally::default();
     let mut failures = Vec::new();
+    let mut logged = Vec::new();
     for &seed in &seeds {
         let spec = generate::generate(seed);
         pace.wait_for_room(spec.many_kills());
-        let result = case(&spec, &machine, &watch, &mut mark, &mut pace, &mut tally);
+        let result = case(&spec, &machine, &watch, &mut mark, &mut pace, &mut tally, &mut logged);
         if let Err(error) = result {
             failures.push(format!("seed {seed}: {error:#}\nit was {spec:?}"));
             if failures.len() == ENOUGH_FAILURES {
@@ -64,6 +67,10 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
         }
     }
     println!("  {}: {tally}", stage.flavour());
+    if failures.is_empty() {
+        let (episodes, fields) = imported::check(stage, &logged, file.text()?)?;
+        println!("  {}: {episodes} episodes as the log has them, {fields} fields", stage.flavour());
+    }
     if !failures.is_empty() {
         bail!("{} cases failed\n{}", failures.len(), failures.join("\n"));
     }
@@ -84,10 +91,12 @@ fn case(
     mark: &mut Mark,
     pace: &mut Pace,
     tally: &mut Tally,
+    logged: &mut Vec<u8>,
 ) -> Result<()> {
     let mut log = KernelLog::from_now()?;
     let mut play = Play::set_up(spec, machine).context("setting up")?;
     let totalpages = play.make_oom(&mut log).context("making the OOM")?;
+    imported::keep(logged, log.records()?);
     let reports = Reports::parse(log.records()?.iter().map(|record| record.message.as_slice()))?;
     pace.reported(reports.reports.len());
     let kills =
