@@ -114,6 +114,7 @@ pub(super) fn two_at_once(stage: &Stage) -> Result<()> {
     }
     let lines = watch.end_json(0)?;
     lines.lossless()?;
+    ensure!(lines.episodes.len() == 2, "{} episodes of two kills", lines.episodes.len());
     for (cgroup, hog) in cgroups.iter().zip(&hogs) {
         let episodes = lines.of(cgroup.path());
         ensure!(episodes.len() == 1, "{} episodes of {}", episodes.len(), cgroup.path());

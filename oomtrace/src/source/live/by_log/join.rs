@@ -188,8 +188,14 @@ impl Join {
             let mark = self.marks.iter().find(|mark| mark.tid == task.tid || mark.tid == task.pid)?;
             Some((mark.at.boot_ns, kill.at.boot_ns))
         });
+        // What is printed before the kill was stamped before the mark.
+        let first = pass.iter().filter_map(Observation::boot_ns).min();
+        let fits = |marked: u64, killed: u64| {
+            (marked..marked.saturating_add(SOON_NS)).contains(&killed)
+                && first.is_none_or(|first| first <= marked)
+        };
         match pair {
-            Some((marked, killed)) if !(marked..marked.saturating_add(SOON_NS)).contains(&killed) => {
+            Some((marked, killed)) if !fits(marked, killed) => {
                 i64::try_from(i128::from(marked) - i128::from(killed)).unwrap_or(0)
             }
             _ => 0,

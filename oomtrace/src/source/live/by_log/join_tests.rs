@@ -212,6 +212,7 @@ fn a_clock_that_is_off_is_put_right_by_a_mark() {
     for off in [
         -30 * i64::try_from(S).unwrap(),
         3 * i64::try_from(MS).unwrap() - i64::try_from(S).unwrap(),
+        3 * i64::try_from(MS).unwrap(),
         40_000_000_000,
     ] {
         let mut feed = Feed::new();

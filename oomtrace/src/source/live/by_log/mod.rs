@@ -137,11 +137,7 @@ impl LogFeed {
     }
 
     fn fill(&mut self) {
-        if let Some(ring) = &mut self.ring {
-            while let Some(observation) = ring.take() {
-                self.join.traced(observation, &mut self.ready);
-            }
-        }
+        self.read_ring();
         let drained = self.read_log();
         let now = host::boot_ns();
         if drained && (self.ending || self.quiet_ns().is_some_and(|at| at <= now)) {
@@ -152,6 +148,14 @@ impl LogFeed {
             self.join.finish(&mut self.ready);
         } else if drained {
             self.join.tick(now, self.klog.pending(), &mut self.ready);
+        }
+    }
+
+    fn read_ring(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            while let Some(observation) = ring.take() {
+                self.join.traced(observation, &mut self.ready);
+            }
         }
     }
 
@@ -186,7 +190,13 @@ impl LogFeed {
         false
     }
 
+    /// Hands on what the log's reader made out.
     fn hand_on(&mut self) {
+        if self.made_out.is_empty() {
+            return;
+        }
+        // A victim is marked before the line of its kill is printed: what that line completes has its marks on the ring by now.
+        self.read_ring();
         for observation in self.made_out.drain(..) {
             self.join.logged(observation, &mut self.ready);
         }
