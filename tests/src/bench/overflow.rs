@@ -38,8 +38,11 @@ fn one(plan: &Plan, tool: Tool, offsets: Offsets, ooms: &mut Ooms) -> Result<Val
     let all = candidates(whole);
     ensure!(all.len() == plan.processes as usize + 2, "{} candidates with a big buffer", all.len());
     let threshold = all[TOP - 1].1;
-    let best: BTreeSet<i64> =
-        all.iter().filter(|(_, points)| *points > threshold).map(|(pid, _)| *pid).collect();
+    // By their numbers: what an adjustment is worth follows the limit, which is another one each time.
+    let pids = |is: fn(&i64, &i64) -> bool| -> BTreeSet<i64> {
+        all.iter().filter(|(_, points)| is(points, &threshold)).map(|(pid, _)| *pid).collect()
+    };
+    let (best, equal) = (pids(i64::gt), pids(i64::eq));
 
     let (mut seen, mut lost, mut top, mut victims) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for episode in episodes(plan.rounds, tool, offsets, BUFFER, ooms)? {
@@ -48,8 +51,8 @@ fn one(plan: &Plan, tool: Tool, offsets: Offsets, ooms: &mut Ooms) -> Result<Val
         lost.push(episode["lost"]["candidates"].as_u64());
         // Those at the threshold are as good as each other; the hog is another process each time, and always the best.
         let sure = found.iter().filter(|(pid, _)| best.contains(pid)).count() + 1;
-        let equal = found.iter().filter(|(_, points)| *points == threshold).count();
-        top.push((sure + equal.min(TOP - best.len())).min(TOP));
+        let equally = found.iter().filter(|(pid, _)| equal.contains(pid)).count();
+        top.push((sure + equally.min(TOP - best.len())).min(TOP));
         let victim = episode["victims"].as_array().is_some_and(|victims| !victims.is_empty());
         victims += u32::from(victim && !episode["trigger"].is_null());
     }

@@ -10,14 +10,18 @@ use serde_json::{Value, json};
 
 use super::Plan;
 use super::offsets::Offsets;
+use super::pause;
 use super::peers::Peer;
 use super::tracer::Tracer;
 
 /// Reads in one round.
 const READS: u32 = 1000;
+/// How long a boot has work to do for, which would be counted with the first row, milliseconds.
+const SETTLE: u64 = 15_000;
 
 pub(super) fn run(plan: &Plan) -> Result<()> {
     let offsets = Offsets::of_guest()?;
+    pause(SETTLE);
     for (name, peer) in &plan.peers {
         let figures = match peer {
             Peer::Nobody { table: true } => continue,
