@@ -89,12 +89,6 @@ impl Klog {
         self.reports.finish(out);
     }
 
-    /// The time is `boot_ns`, and no line has come: closes what waits for nothing any more. For a log that is followed; its lines
-    /// tell the time themselves.
-    pub fn advance(&mut self, boot_ns: u64, out: &mut Vec<Observation>) {
-        self.reports.advance(boot_ns, out);
-    }
-
     /// Pieces of a log that pstore kept, each of which is read for itself.
     #[must_use]
     pub fn pieces(&self) -> u64 {

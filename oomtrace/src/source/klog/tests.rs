@@ -302,21 +302,6 @@ fn swap_that_is_switched_on_counts() {
 }
 
 #[test]
-fn a_log_that_is_followed_may_be_silent() {
-    let mut klog = Klog::new(SourceKind::Log, ASSUMED);
-    let mut found = Vec::new();
-    for line in MEMCG.lines() {
-        klog.line(line.as_bytes(), &mut found);
-    }
-    // Others of its group may follow.
-    assert!(found.is_empty() && !klog.in_report());
-    klog.advance(8_000_000_000, &mut found);
-    assert!(found.is_empty());
-    klog.advance(9_300_000_000, &mut found);
-    assert!(matches!(found.last(), Some(Observation::Report(_))));
-}
-
-#[test]
 fn other_programs_in_the_same_log_are_not_believed() {
     let log = "Nov  3 14:00:00 node1 sshd[1]: Out of memory: Killed process 12 (a)\n\
                {\"MESSAGE\":\"Out of memory: Killed process 12 (a)\",\"_TRANSPORT\":\"syslog\"}\n\

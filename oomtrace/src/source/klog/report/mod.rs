@@ -141,13 +141,6 @@ impl Reports {
         }
     }
 
-    /// No line has come until `now`.
-    pub(super) fn advance(&mut self, now: u64, out: &mut Vec<Observation>) {
-        for at in 0..self.machines.len() {
-            self.expire(at, now, out);
-        }
-    }
-
     /// A piece of a log ends here.
     pub(super) fn seam(&mut self, out: &mut Vec<Observation>) {
         for at in 0..self.machines.len() {
