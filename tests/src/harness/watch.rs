@@ -150,11 +150,14 @@ impl Watch {
     /// Ends it as Ctrl-C does and reads its JSON; the exit code must be `code`.
     pub fn end_json(self, code: i32) -> Result<Lines> {
         let finished = self.end(Signal::INT)?;
+        // The last line has the counts of what was lost.
+        let last = finished.stdout.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
         ensure!(
             finished.code == Some(code),
-            "oomtrace ended with code {:?}, not {code}; it said: {}",
+            "oomtrace ended with code {:?}, not {code}; it said: {}\n{}",
             finished.code,
-            finished.stderr.trim()
+            finished.stderr.trim(),
+            String::from_utf8_lossy(last)
         );
         Lines::read(&finished.stdout)
     }
