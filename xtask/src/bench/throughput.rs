@@ -94,6 +94,9 @@ fn one(command: &mut Command) -> Result<Value> {
             bail!("this command failed ({status}):\n  {}", run::show(command));
         }
     }
+    if lines == 0 {
+        return Ok(json!({ "failed": format!("{} wrote nothing", run::show(command)) }));
+    }
     Ok(json!({ "seconds": seconds, "bytes_written": bytes, "lines_written": lines, "peak_kib": peak }))
 }
 

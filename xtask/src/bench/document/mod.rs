@@ -77,18 +77,18 @@ fn not_measured(figures: &Figures) -> String {
     for line in &figures.0 {
         if let Some(why) = line["failed"].as_str() {
             let of = |key: &str| line[key].as_str().unwrap_or_default();
+            let processes =
+                line["processes"].as_u64().map_or_else(String::new, |n| format!(" with {n} processes"));
             text += &format!(
-                "- {} on {}, `{}` with {} processes: {}\n",
+                "- {} on {}, `{}`{processes}: {}\n",
                 of("peer"),
                 of("kernel"),
                 of("suite"),
-                line["processes"],
                 why.lines().next().unwrap_or_default()
             );
         }
     }
-    text + "- Start-up of a flavour with tracepoints only on the development machine's own kernel, which has neither fentry nor kprobes: \
-            oomtrace has no such flavour yet.\n\
+    text + "- Start-up by the kernel's log and tracepoints, where functions cannot be hooked: `docs/performance.md` has it.\n\
             - Contention between real processors, other architectures than x86-64, and time on real hardware: guests are emulated.\n\
             - SystemTap, which needs the kernel's debug information (283 MB) and a compiler.\n"
 }
