@@ -18,6 +18,7 @@ use super::{
     buffer::Buffer,
     by_log::{self, LogFeed},
     candidate_log::CandidateLog,
+    events,
     fdinfo::Fdinfo,
     feed::Feed,
     hooks, host,
@@ -345,39 +346,15 @@ fn page_counter_max(page_size: u32) -> u64 {
     i64::MAX as u64 / u64::from(page_size.max(1))
 }
 
-/// Offsets in tracepoints' records; a tracepoint without one reports nothing.
+/// Offsets in tracepoints' records.
 fn tracepoint_offsets(layout: &mut Layout) {
     let Some(root) = tracefs::root() else { return };
-    let offsets = |category, event, fields: &mut [(&str, &mut u32)]| {
-        if let Ok(format) = tracefs::format(&root, category, event) {
-            for (field, offset) in fields {
-                if let Some(found) = tracefs::field_offset(&format, field) {
-                    **offset = found;
-                }
-            }
-        }
-    };
-    offsets(
-        "signal",
-        "signal_generate",
-        &mut [
-            ("sig", &mut layout.tp_signal_sig),
-            ("pid", &mut layout.tp_signal_pid),
-            ("comm", &mut layout.tp_signal_comm),
-            ("result", &mut layout.tp_signal_result),
-        ],
-    );
-    offsets(
-        "oom",
-        "oom_score_adj_update",
-        &mut [
-            ("pid", &mut layout.tp_adj_pid),
-            ("comm", &mut layout.tp_adj_comm),
-            ("oom_score_adj", &mut layout.tp_adj_value),
-        ],
-    );
-    offsets("oom", "wake_reaper", &mut [("pid", &mut layout.tp_wake_reaper_pid)]);
-    offsets("oom", "start_task_reaping", &mut [("pid", &mut layout.tp_start_reaping_pid)]);
-    offsets("oom", "finish_task_reaping", &mut [("pid", &mut layout.tp_finish_reaping_pid)]);
-    offsets("oom", "skip_task_reaping", &mut [("pid", &mut layout.tp_skip_reaping_pid)]);
+    let signal = &mut [
+        ("sig", &mut layout.tp_signal_sig),
+        ("pid", &mut layout.tp_signal_pid),
+        ("comm", &mut layout.tp_signal_comm),
+        ("result", &mut layout.tp_signal_result),
+    ];
+    events::find(&root, "signal", "signal_generate", signal);
+    events::of_all_flavours(&root, layout);
 }

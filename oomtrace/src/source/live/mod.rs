@@ -26,6 +26,7 @@ mod bpf;
 mod btf;
 mod by_log;
 mod candidate_log;
+mod events;
 mod fdinfo;
 mod gauge;
 mod limits;

@@ -13,6 +13,7 @@ use oomtrace_common::{
 use super::super::{
     bpf::{Preset, Programs},
     btf::Types,
+    events,
     hooks::TracepointHook,
     layout::VMLINUX_BTF,
     load::{OBJECT, Options, bytes_of},
@@ -154,40 +155,18 @@ fn count_of_threads(btf: Option<&Path>, layout: &mut Layout) -> bool {
 
 /// Offsets in tracepoints' records.
 fn fields(root: &Path, layout: &mut Layout, mark: &mut MarkFields) {
-    let find = |category, event, fields: &mut [(&str, &mut u32)]| {
-        if let Ok(format) = tracefs::format(root, category, event) {
-            for (field, offset) in fields {
-                **offset = tracefs::field_offset(&format, field).unwrap_or(ABSENT);
-            }
-        }
-    };
-    find(
-        "oom",
-        "mark_victim",
-        &mut [
-            ("pid", &mut mark.pid),
-            ("comm", &mut mark.comm),
-            ("uid", &mut mark.uid),
-            ("oom_score_adj", &mut mark.oom_score_adj),
-            ("total_vm", &mut mark.total_vm),
-            ("anon_rss", &mut mark.anon_rss),
-            ("file_rss", &mut mark.file_rss),
-            ("shmem_rss", &mut mark.shmem_rss),
-            ("pgtables", &mut mark.pgtables),
-        ],
-    );
-    find("sched", "sched_process_exit", &mut [("group_dead", &mut mark.group_dead)]);
-    find(
-        "oom",
-        "oom_score_adj_update",
-        &mut [
-            ("pid", &mut layout.tp_adj_pid),
-            ("comm", &mut layout.tp_adj_comm),
-            ("oom_score_adj", &mut layout.tp_adj_value),
-        ],
-    );
-    find("oom", "wake_reaper", &mut [("pid", &mut layout.tp_wake_reaper_pid)]);
-    find("oom", "start_task_reaping", &mut [("pid", &mut layout.tp_start_reaping_pid)]);
-    find("oom", "finish_task_reaping", &mut [("pid", &mut layout.tp_finish_reaping_pid)]);
-    find("oom", "skip_task_reaping", &mut [("pid", &mut layout.tp_skip_reaping_pid)]);
+    let marked = &mut [
+        ("pid", &mut mark.pid),
+        ("comm", &mut mark.comm),
+        ("uid", &mut mark.uid),
+        ("oom_score_adj", &mut mark.oom_score_adj),
+        ("total_vm", &mut mark.total_vm),
+        ("anon_rss", &mut mark.anon_rss),
+        ("file_rss", &mut mark.file_rss),
+        ("shmem_rss", &mut mark.shmem_rss),
+        ("pgtables", &mut mark.pgtables),
+    ];
+    events::find(root, "oom", "mark_victim", marked);
+    events::find(root, "sched", "sched_process_exit", &mut [("group_dead", &mut mark.group_dead)]);
+    events::of_all_flavours(root, layout);
 }
