@@ -1,0 +1,90 @@
+//! What to show.
+
+use clap::ValueEnum;
+
+use crate::filter::Filter;
+use crate::model::episode::{Outcome, Scope};
+
+/// What to show. Recordings always hold everything.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters (for what is shown, not for what is recorded)")]
+pub struct FilterArgs {
+    /// Episodes with a victim whose name contains NAME, or matches it when it has * or ?; or with this pid
+    #[arg(long, value_name = "NAME")]
+    pub victim: Option<String>,
+    /// Episodes whose limit, or one of whose victims, is in the cgroup PATH or below it
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<String>,
+    /// Episodes of the whole machine, or of a memcg
+    #[arg(long, value_enum)]
+    pub scope: Option<ScopeArg>,
+    /// Episodes that ended this way; may be given more than once, or as a list with commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub outcome: Vec<OutcomeArg>,
+}
+
+/// Whole machine or memcg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
+pub enum ScopeArg {
+    Global,
+    Memcg,
+}
+
+/// How an episode ended, by its name in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
+pub enum OutcomeArg {
+    Killed,
+    GroupKilled,
+    AlreadyExiting,
+    Freed,
+    NoneKillable,
+    Skipped,
+    Incomplete,
+}
+
+impl From<&FilterArgs> for Filter {
+    fn from(args: &FilterArgs) -> Self {
+        Self {
+            victim: args.victim.clone(),
+            cgroup: args.cgroup.clone(),
+            scope: args.scope.map(|scope| match scope {
+                ScopeArg::Global => Scope::Global,
+                ScopeArg::Memcg => Scope::Memcg,
+            }),
+            outcomes: args.outcome.iter().map(|&outcome| outcome.into()).collect(),
+        }
+    }
+}
+
+impl From<OutcomeArg> for Outcome {
+    fn from(outcome: OutcomeArg) -> Self {
+        match outcome {
+            OutcomeArg::Killed => Self::Killed,
+            OutcomeArg::GroupKilled => Self::GroupKilled,
+            OutcomeArg::AlreadyExiting => Self::AlreadyExiting,
+            OutcomeArg::Freed => Self::Freed,
+            OutcomeArg::NoneKillable => Self::NoneKillable,
+            OutcomeArg::Skipped => Self::Skipped,
+            OutcomeArg::Incomplete => Self::Incomplete,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Args, Command};
+
+    #[test]
+    fn outcomes_are_named_as_in_json() {
+        let args =
+            Args::try_parse_from(["oomtrace", "replay", "f", "--outcome", "group_killed,none_killable"]);
+        let Ok(Args { command: Command::Replay(args) }) = args else { panic!("{args:?}") };
+        assert_eq!(Filter::from(&args.filter).outcomes, [Outcome::GroupKilled, Outcome::NoneKillable]);
+    }
+}

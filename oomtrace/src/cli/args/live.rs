@@ -1,0 +1,33 @@
+//! The commands that capture: `watch` and `record`.
+
+use std::path::PathBuf;
+
+use super::{CaptureArgs, DisplayArgs, FilterArgs};
+
+/// Arguments of `watch`.
+#[derive(Debug, clap::Args)]
+pub struct WatchArgs {
+    /// How to capture.
+    #[command(flatten)]
+    pub capture: CaptureArgs,
+    /// Record to FILE as well; `-` records to stdout and shows nothing
+    #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
+    pub output: Option<PathBuf>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    /// How to capture.
+    #[command(flatten)]
+    pub capture: CaptureArgs,
+    /// Record to FILE; `-` is stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
+    pub output: PathBuf,
+}

@@ -1,0 +1,70 @@
+//! The arguments of every command: here the commands, beside it a file for each group of them.
+
+mod capture;
+mod display;
+mod filter;
+mod live;
+mod machine;
+mod recorded;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub use capture::{Attach, CaptureArgs, Compress, ProbeLog};
+pub use display::{Color, DisplayArgs};
+pub use filter::{FilterArgs, OutcomeArg, ScopeArg};
+pub use live::{RecordArgs, WatchArgs};
+pub use machine::{DemoArgs, DemoTaskArgs, DoctorArgs, RankArgs};
+pub use recorded::{ExplainArgs, ImportArgs, InfoArgs, ReplayArgs};
+pub use values::Speed;
+
+/// Shows why the Linux OOM killer chose its victim: live, recorded, replayed
+#[derive(Debug, Parser)]
+#[command(name = "oomtrace", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 this machine does not allow it,
+4 finished, but something was lost or the input was damaged";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch the OOM killer and show each episode when it is over
+    Watch(WatchArgs),
+    /// Record without showing anything, for a service
+    Record(RecordArgs),
+    /// Show a recording, as `watch` showed it; needs no privileges
+    Replay(ReplayArgs),
+    /// Read reports out of a kernel's log: dmesg, the journal, syslog, a serial console; needs no privileges
+    Import(ImportArgs),
+    /// Tell whom the OOM killer would kill next, now; needs no privileges
+    Rank(RankArgs),
+    /// Explain one episode of a recording: why this victim, and what would have changed it
+    Explain(ExplainArgs),
+    /// Tell what is in a recording: host, kernel, time span, episodes, losses
+    Info(InfoArgs),
+    /// Tell what this machine allows, how oomtrace would attach, and what is missing
+    Doctor(DoctorArgs),
+    /// Make a small OOM in a throw-away cgroup and show it; where that is not possible, a real one that was recorded
+    Demo(DemoArgs),
+    /// One process of the demonstration
+    #[command(hide = true)]
+    DemoTask(DemoTaskArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Args::command().debug_assert();
+    }
+}

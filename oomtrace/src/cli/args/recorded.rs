@@ -1,0 +1,103 @@
+//! The commands that read what was captured elsewhere: `replay`, `import`, `explain` and `info`.
+
+use std::path::PathBuf;
+
+use super::values::{episode, speed, utc_offset};
+use super::{Color, Compress, DisplayArgs, FilterArgs, Speed};
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How fast: `realtime`, `max`, or a factor as in 10x
+    #[arg(long, value_name = "SPEED", default_value = "max", value_parser = speed)]
+    pub speed: Speed,
+    /// Stop after N episodes were shown
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = IMPORT_FORMS)]
+pub struct ImportArgs {
+    /// The log, perhaps packed (gzip, Zstandard); `-` is stdin
+    #[arg(value_name = "LOG")]
+    pub file: PathBuf,
+    /// Make a recording of it as well; `-` records to stdout and shows nothing
+    #[arg(short, long, value_name = "FILE", help_heading = "Recording")]
+    pub output: Option<PathBuf>,
+    /// How to compress what is recorded
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Recording")]
+    pub compress: Compress,
+    /// The log's offset from UTC, for times that do not tell it
+    #[arg(long, value_name = "OFFSET", default_value = "+00:00", value_parser = utc_offset, allow_hyphen_values = true, help_heading = "Times")]
+    pub utc_offset: i32,
+    /// The year of the last entry, for times that do not tell it; by default they are taken to be no later than the file
+    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1970..=9998), help_heading = "Times")]
+    pub year: Option<i16>,
+    /// Stop after N episodes were shown
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// How to show it.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What to show.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+const IMPORT_FORMS: &str = "\
+Forms, which may change from line to line: dmesg (also -T and ISO times), journalctl -k (short, short-iso, short-precise, \
+-o json), syslog files, records of /dev/kmsg, pstore dumps, captures of a serial console. A log has no points: they are \
+computed from its table of tasks.";
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = WHAT_IF)]
+pub struct ExplainArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Number of the episode; by default the only one, or the last that killed somebody
+    #[arg(value_name = "EPISODE", value_parser = episode)]
+    pub episode: Option<u64>,
+    /// Make the choice again with something different; may be given more than once, all apply together
+    #[arg(long, value_name = "CHANGE")]
+    pub what_if: Vec<String>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// When to use colour; `auto` on a terminal, unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
+}
+
+const WHAT_IF: &str = "\
+Changes:
+  adj:PID=N, adj:NAME=N  another oom_score_adj, -1000 to 1000
+  limit=SIZE             another limit where the limit was met;
+                         for a global OOM, other memory and swap
+  kill:PID, kill:NAME    gone before
+
+NAME may be a pattern with * and ?. SIZE is as in memory.max: 512M is
+512 * 1024 * 1024 bytes; 512MiB and 512MB work too.";
+
+/// Arguments of `info`.
+#[derive(Debug, clap::Args)]
+pub struct InfoArgs {
+    /// The recording; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
