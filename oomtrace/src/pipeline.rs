@@ -48,6 +48,8 @@ impl Recorder {
 pub struct Pipeline {
     sinks: FanOut,
     filter: Filter,
+    /// The head that is in force.
+    info: Option<SessionInfo>,
     /// Episodes to show before the session is ended.
     count: Option<u64>,
     recorder: Option<Recorder>,
@@ -100,6 +102,7 @@ impl Pipeline {
         Self {
             sinks,
             filter,
+            info: None,
             count: None,
             recorder: None,
             assembler: None,
@@ -140,6 +143,7 @@ impl Pipeline {
     pub fn start(&mut self, info: &SessionInfo) -> ControlFlow<()> {
         self.assembler = Some(Assembler::new(info));
         self.keeper = Some(Keeper::new(info));
+        self.info = Some(info.clone());
         self.recording(|recorder| {
             if let Some(target) = recorder.target.take() {
                 recorder.writer = Some(Writer::start(target, info, recorder.compression)?);
@@ -181,6 +185,7 @@ impl Pipeline {
         if let Some(info) = origin {
             let failures = self.sinks.origin(&info);
             self.note(failures);
+            self.info = Some(*info);
         }
         self.flow()
     }
@@ -255,7 +260,7 @@ impl Pipeline {
     fn show(&mut self, episode: &Episode) {
         self.completed += 1;
         self.lost.add(episode.lost);
-        if !self.filter.shows(episode) {
+        if self.info.as_ref().is_some_and(|info| !self.filter.shows(episode, info)) {
             self.totals.hidden += 1;
             return;
         }

@@ -66,7 +66,7 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
         memcg.path().display()
     ));
     // Filtered: another OOM on this machine at this moment is not part of the demonstration.
-    let filter = Filter { cgroup: Some(memcg.name()), ..Filter::default() };
+    let filter = Filter { cgroups: vec![memcg.name()], ..Filter::default() };
     let pipeline = output::shown(&args.display, filter, Some(EPISODES));
     let mut tasks = None;
     let mut failed = None;

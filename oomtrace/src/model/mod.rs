@@ -12,6 +12,7 @@ pub mod name;
 pub mod observation;
 pub mod report;
 pub mod session;
+pub mod short_id;
 pub mod stats;
 
 pub use episode::Episode;
@@ -19,4 +20,5 @@ pub use ledger::Ledger;
 pub use name::Name;
 pub use observation::Observation;
 pub use session::{SessionEnd, SessionInfo, SourceKind};
+pub use short_id::ShortId;
 pub use stats::Stats;

@@ -11,14 +11,17 @@ use crate::model::episode::{Outcome, Scope};
 pub struct FilterArgs {
     /// Episodes with a victim whose name contains NAME, or matches it when it has * or ?; or with this pid
     #[arg(long, value_name = "NAME")]
-    pub victim: Option<String>,
-    /// Episodes whose limit, or one of whose victims, is in the cgroup PATH or below it
+    pub victim: Vec<String>,
+    /// Episodes whose trigger (who asked for memory) has such a name, or this pid
+    #[arg(long, value_name = "NAME")]
+    pub trigger: Vec<String>,
+    /// Episodes whose limit, or one of whose victims, is in the cgroup PATH or below it, or matches it when it has * or ?
     #[arg(long, value_name = "PATH")]
-    pub cgroup: Option<String>,
+    pub cgroup: Vec<String>,
     /// Episodes of the whole machine, or of a memcg
-    #[arg(long, value_enum)]
-    pub scope: Option<ScopeArg>,
-    /// Episodes that ended this way; may be given more than once, or as a list with commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub scope: Vec<ScopeArg>,
+    /// Episodes that ended this way; as the others it may be given more than once, one has to fit; also with commas
     #[arg(long, value_enum, value_delimiter = ',')]
     pub outcome: Vec<OutcomeArg>,
 }
@@ -48,13 +51,21 @@ pub enum OutcomeArg {
 impl From<&FilterArgs> for Filter {
     fn from(args: &FilterArgs) -> Self {
         Self {
-            victim: args.victim.clone(),
-            cgroup: args.cgroup.clone(),
-            scope: args.scope.map(|scope| match scope {
-                ScopeArg::Global => Scope::Global,
-                ScopeArg::Memcg => Scope::Memcg,
-            }),
+            victims: args.victim.clone(),
+            triggers: args.trigger.clone(),
+            cgroups: args.cgroup.clone(),
+            scopes: args.scope.iter().map(|&scope| scope.into()).collect(),
             outcomes: args.outcome.iter().map(|&outcome| outcome.into()).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ScopeArg> for Scope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::Global => Self::Global,
+            ScopeArg::Memcg => Self::Memcg,
         }
     }
 }

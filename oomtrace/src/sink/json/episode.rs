@@ -6,7 +6,7 @@ use crate::explain::timeline::freed_pages;
 use crate::model::cgroup_path::{self, Container, Owner};
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, Reason, Scope, Victim, VictimWhy};
 use crate::model::observation::{Constraint, Memory};
-use crate::model::{Name, SessionInfo, gfp};
+use crate::model::{Name, SessionInfo, ShortId, gfp};
 
 use super::evidence::{AdjJson, FrameJson, MomentJson, SituationJson, moments};
 use super::memory::{MachineJson, MemcgStatJson, machine};
@@ -19,6 +19,7 @@ use super::{NameJson, rfc3339};
 pub(super) struct Head<'a> {
     r#type: &'static str,
     id: u64,
+    short_id: String,
     time: Option<String>,
     boot_ns: Option<u64>,
     duration_ns: Option<u64>,
@@ -183,6 +184,7 @@ impl<'a> Head<'a> {
         Self {
             r#type: "episode",
             id: episode.id,
+            short_id: ShortId::of(episode, info).to_string(),
             time: episode.opened_ns.and_then(|ns| info.unix_ns(ns)).and_then(rfc3339),
             boot_ns: episode.opened_ns.and_then(|ns| info.boot_ns(ns)),
             duration_ns: episode.opened_ns.zip(episode.closed_ns).and_then(|(from, to)| to.checked_sub(from)),

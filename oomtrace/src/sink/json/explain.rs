@@ -11,8 +11,8 @@ use crate::explain::limits::{Limits, Machine, Next};
 use crate::explain::settings::InForce;
 use crate::explain::timeline::{Event, Moment};
 use crate::explain::{Check, Explanation, Row};
-use crate::model::SessionInfo;
 use crate::model::episode::{Episode, Person, RankedCandidate, Scope};
+use crate::model::{SessionInfo, ShortId};
 
 use super::episode::{outcome, reason, why};
 use super::evidence::AdjJson;
@@ -32,6 +32,7 @@ pub fn explanation(explanation: &Explanation<'_>) -> serde_json::Result<Vec<u8>>
 struct ExplainLine<'a> {
     r#type: &'static str,
     episode: u64,
+    short_id: String,
     time: Option<String>,
     boot_ns: Option<u64>,
     page_size: u32,
@@ -200,6 +201,7 @@ impl<'a> ExplainLine<'a> {
         Self {
             r#type: "explain",
             episode: episode.id,
+            short_id: ShortId::of(episode, session).to_string(),
             time: episode.opened_ns.and_then(|ns| session.unix_ns(ns)).and_then(rfc3339),
             boot_ns: episode.opened_ns.and_then(|ns| session.boot_ns(ns)),
             page_size: session.page_size,

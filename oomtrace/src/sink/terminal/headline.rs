@@ -3,16 +3,16 @@
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::episode::{Episode, Scope};
-use crate::model::gfp;
 use crate::model::observation::Constraint;
+use crate::model::{ShortId, gfp};
 
 use super::page::Page;
 use super::{Context, callpath, words};
 
-/// `#1  14:03:22.418  memcg OOM: /kubepods/…/9a1c hit its own limit of 512.0M`
+/// `#1 kxqvtbnd  14:03:22.418  memcg OOM: /kubepods/…/9a1c hit its own limit of 512.0M`
 pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::Date>, page: &mut Page) {
     let Context { info, episode, options } = context;
-    let mut head = format!("#{}  ", episode.id);
+    let mut head = format!("#{} {}  ", episode.id, ShortId::of(episode, info));
     if let Some(boot_ns) = episode.opened_ns.or(episode.closed_ns) {
         let (date, time) = words::time(info, boot_ns);
         let zone = match (&last_date, date) {

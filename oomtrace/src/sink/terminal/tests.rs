@@ -147,13 +147,13 @@ fn the_date_is_shown_first_and_when_it_changes() {
         Options { width: 120, color: false, verbose: false },
     );
     let heads: Vec<&str> =
-        text.lines().filter(|line| line.starts_with('#')).map(|line| &line[..31]).collect();
+        text.lines().filter(|line| line.starts_with('#')).map(|line| &line[..40]).collect();
     assert_eq!(
         heads,
         [
-            "#1  2026-08-14 14:03:00.000 +02",
-            "#2  15:03:00.000  global OOM: t",
-            "#3  2026-08-15 02:03:00.000  gl"
+            "#1 xjfqxltx  2026-08-14 14:03:00.000 +02",
+            "#2 xlpppzhn  15:03:00.000  global OOM: t",
+            "#3 zfnvkntm  2026-08-15 02:03:00.000  gl"
         ]
     );
 }
