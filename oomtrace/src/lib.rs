@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod model;
 pub mod pipeline;
 pub mod rank;
+pub mod record;
 pub mod session;
 pub mod sink;
 pub mod source;

@@ -1,47 +1,27 @@
 //! Drives one session from observations to everything that is made of them: the recording, the episodes, the sinks, the
 //! totals. Live and replay use it alike; it knows neither a source nor a clock.
 
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
-use crate::assemble::{Adjustments, Assembler};
+use crate::assemble::Assembler;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::ledger::Keeper;
 use crate::model::observation::{Chosen, Lost};
 use crate::model::{Episode, Observation, SessionEnd, SessionInfo};
-use crate::session::{Compression, Writer};
+use crate::record::{self, Extent, Recorder, Report, Target};
 use crate::sink::{Failure, FanOut, Totals};
 
-/// Where observations are written to, and its name for messages.
-#[derive(Debug)]
-struct Recorder {
-    name: String,
-    target: Option<File>,
-    compression: Compression,
-    writer: Option<Writer<File>>,
-    /// Adjustments that are recorded when anything else is. A machine that adjusts every process that it starts writes a lot of
-    /// them between two OOMs, and few are remembered.
-    held: Adjustments,
-}
+/// How long what is shown waits for being in the recording. A target that is slower is not waited for until it has caught up: the
+/// ring is emptied first of all.
+const SHOWN_WAITS: Duration = Duration::from_millis(250);
 
-impl Recorder {
-    /// Records an observation, after what was held back.
-    fn observation(&mut self, observation: &Observation) -> io::Result<()> {
-        if let Observation::AdjUpdated(update) = observation {
-            self.held.learn(update);
-            return Ok(());
-        }
-        self.let_go()?;
-        self.writer.as_mut().map_or(Ok(()), |writer| writer.observation(observation))
-    }
-
-    /// Records what was held back.
-    fn let_go(&mut self) -> io::Result<()> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        self.held.take().try_for_each(|update| writer.observation(&Observation::AdjUpdated(update)))
-    }
+/// What is to be recorded to, until the session begins.
+struct Recording {
+    target: Box<dyn Target>,
+    options: record::Options,
 }
 
 /// One session on its way.
@@ -52,13 +32,16 @@ pub struct Pipeline {
     info: Option<SessionInfo>,
     /// Episodes to show before the session is ended.
     count: Option<u64>,
+    recording: Option<Recording>,
     recorder: Option<Recorder>,
+    /// Every pass is committed when it has returned.
+    commit_always: bool,
     assembler: Option<Assembler>,
     keeper: Option<Keeper>,
     /// The ledger's keeper as it goes on after the observation that ended the capture.
     keeper_after: Option<Keeper>,
     /// Takes messages for the user. Whoever built the pipeline decides where they go.
-    report: Box<dyn FnMut(String) + Send>,
+    report: Report,
     /// Episodes that were completed, shown or not.
     completed: u64,
     totals: Totals,
@@ -74,6 +57,8 @@ pub struct Pipeline {
 pub struct Summary {
     /// As given to the sinks.
     pub totals: Totals,
+    /// What the recording had no room for.
+    pub left_out: Option<Extent>,
     /// Something could not be written.
     pub failed: bool,
     /// The reader of the output has gone away; the session may have been ended early because of it.
@@ -88,7 +73,11 @@ impl Summary {
             Exit::Failed
         } else if self.pipe_closed {
             Exit::Done
-        } else if self.totals.lost.any() || !self.totals.complete {
+        } else if self.totals.lost.any()
+            || !self.totals.complete
+            || self.totals.gaps > 0
+            || self.left_out.is_some()
+        {
             Exit::Lossy
         } else {
             Exit::Done
@@ -104,11 +93,13 @@ impl Pipeline {
             filter,
             info: None,
             count: None,
+            recording: None,
             recorder: None,
+            commit_always: false,
             assembler: None,
             keeper: None,
             keeper_after: None,
-            report: Box::new(report),
+            report: Report::new(report),
             completed: 0,
             totals: Totals::default(),
             lost: Lost::default(),
@@ -126,16 +117,11 @@ impl Pipeline {
         self
     }
 
-    /// Records to `target`, an open file or pipe; `name` says in messages what it is.
+    /// Records to `target`.
     #[must_use]
-    pub fn record_to(mut self, target: File, name: impl Into<String>, compression: Compression) -> Self {
-        self.recorder = Some(Recorder {
-            name: name.into(),
-            target: Some(target),
-            compression,
-            writer: None,
-            held: Adjustments::default(),
-        });
+    pub fn record_to(mut self, target: impl Target + 'static, options: record::Options) -> Self {
+        self.commit_always = options.sync == record::Sync::Always;
+        self.recording = Some(Recording { target: Box::new(target), options });
         self
     }
 
@@ -144,12 +130,17 @@ impl Pipeline {
         self.assembler = Some(Assembler::new(info));
         self.keeper = Some(Keeper::new(info));
         self.info = Some(info.clone());
-        self.recording(|recorder| {
-            if let Some(target) = recorder.target.take() {
-                recorder.writer = Some(Writer::start(target, info, recorder.compression)?);
+        if let Some(Recording { target, options }) = self.recording.take() {
+            let name = target.name().to_owned();
+            match Recorder::start(target, info, options, self.report.clone()) {
+                Ok(recorder) => self.recorder = Some(recorder),
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.pipe_closed = true,
+                Err(error) => {
+                    self.failed = true;
+                    self.report.say(format!("{name}: recording failed: {error}"));
+                }
             }
-            Ok(())
-        });
+        }
         let failures = self.sinks.start(info);
         self.note(failures);
         self.flow()
@@ -158,29 +149,41 @@ impl Pipeline {
     /// The next observation. Break: the wanted number of episodes has been shown, or there is nobody left to write for;
     /// the source should end the session.
     pub fn push(&mut self, observation: Observation) -> ControlFlow<()> {
-        self.recording(|recorder| recorder.observation(&observation));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.observation(&observation);
+        }
+        self.give_up();
         if let Some(keeper) = &mut self.keeper {
             keeper.observation(&observation);
         }
-        // A kill is worth waiting for the disk; the aborted scans around it, dozens in a storm, are not. The recording is
-        // safe before the episode is shown: what a person has seen is on disk.
-        let killed =
-            matches!(&observation, Observation::Closed(closed) if closed.chosen == Some(Chosen::Task));
+        // A kill is worth a write to the disk; the aborted scans around it, dozens in a storm, are not.
+        let wanted = match &observation {
+            Observation::Closed(closed) => closed.chosen == Some(Chosen::Task) || self.commit_always,
+            _ => false,
+        };
         let origin = match &observation {
             Observation::Origin(info) => Some(info.clone()),
             _ => None,
         };
+        let gap = match &observation {
+            Observation::Gap(gap) => Some(gap.clone()),
+            _ => None,
+        };
         let episodes =
             self.assembler.as_mut().map(|assembler| assembler.push(observation)).unwrap_or_default();
-        let commit = !episodes.is_empty() || killed;
-        if commit {
-            self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));
+        if wanted || !episodes.is_empty() {
+            self.commit(!episodes.is_empty());
         }
         for episode in &episodes {
             if let Some(keeper) = &mut self.keeper {
                 keeper.episode(episode);
             }
             self.show(episode);
+        }
+        if let Some(gap) = gap {
+            self.totals.gaps += 1;
+            let failures = self.sinks.gap(&gap);
+            self.note(failures);
         }
         if let Some(info) = origin {
             let failures = self.sinks.origin(&info);
@@ -226,14 +229,9 @@ impl Pipeline {
             None => u64::MAX,
         };
         open.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-        if let Some(end) = &end {
-            self.recording(|recorder| {
-                recorder.let_go()?;
-                recorder.writer.take().map_or(Ok(()), |writer| writer.end(end).map(drop))
-            });
-        } else {
-            self.recording(|recorder| recorder.writer.as_mut().map_or(Ok(()), Writer::commit));
-        }
+        let recorded = self.recorder.take().map(|recorder| recorder.finish(end.as_ref())).unwrap_or_default();
+        self.failed |= recorded.failed;
+        self.pipe_closed |= recorded.pipe_closed;
         for episode in &open {
             self.show(episode);
         }
@@ -247,7 +245,12 @@ impl Pipeline {
         self.totals.stats = end.and_then(|end| end.stats);
         let failures = self.sinks.end(&self.totals);
         self.note(failures);
-        Summary { totals: self.totals, failed: self.failed, pipe_closed: self.pipe_closed }
+        Summary {
+            totals: self.totals,
+            left_out: recorded.left_out,
+            failed: self.failed,
+            pipe_closed: self.pipe_closed,
+        }
     }
 
     /// Kills that the source saw after the observation that ended the capture.
@@ -273,20 +276,24 @@ impl Pipeline {
         }
     }
 
-    /// Does something with the recording. A failure is told once, ends the recording, and leaves the rest alone.
-    fn recording(&mut self, act: impl FnOnce(&mut Recorder) -> io::Result<()>) {
+    /// What was observed is to be in the recording, before episodes are shown if there are any: what a person has seen is on disk,
+    /// unless the disk is slow.
+    fn commit(&mut self, shows: bool) {
         let Some(recorder) = &mut self.recorder else { return };
-        if let Err(error) = act(recorder) {
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                self.pipe_closed = true;
-            } else {
-                self.failed = true;
-                (self.report)(format!(
-                    "{}: recording failed: {error}; what was written before stays readable",
-                    recorder.name
-                ));
-            }
-            self.recorder = None;
+        let boundary = self.assembler.as_ref().is_none_or(|assembler| assembler.next_deadline_ns().is_none());
+        recorder.commit(boundary);
+        if shows && !self.sinks.is_empty() {
+            recorder.settle(SHOWN_WAITS);
+        }
+        self.give_up();
+    }
+
+    /// Ends the recording if its target takes nothing any more.
+    fn give_up(&mut self) {
+        if let Some(recorder) = self.recorder.take_if(|recorder| recorder.is_over()) {
+            let outcome = recorder.finish(None);
+            self.failed |= outcome.failed;
+            self.pipe_closed |= outcome.pipe_closed;
         }
     }
 
@@ -296,7 +303,7 @@ impl Pipeline {
                 self.pipe_closed = true;
             } else {
                 self.failed = true;
-                (self.report)(failure.to_string());
+                self.report.say(failure.to_string());
             }
         }
     }

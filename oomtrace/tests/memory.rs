@@ -10,9 +10,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use oomtrace::filter::Filter;
+use oomtrace::model::Observation;
 use oomtrace::pipeline::Pipeline;
+use oomtrace::record::{self, Fault, Piece, Recorder, Target};
 use oomtrace::session::{Compression, Reader, Writer};
 use oomtrace::sink::{FanOut, Json, Terminal, terminal};
 
@@ -118,32 +121,40 @@ fn a_recording_asks_for_no_memory_once_it_has_begun() {
         large::each(large::Shape { episodes: 2, candidates: 20_000 }, |observation| {
             observations.push(observation);
         });
-        let mut writer = Writer::start(Nowhere, &large::info(), compression).expect("nowhere is never full");
-        let (_, calls) = counted(|| {
-            for observation in &observations {
-                writer.observation(observation).expect("nowhere is never full");
-            }
-            writer.commit().expect("nowhere is never full");
-        });
+        let options =
+            record::Options { compression, when_full: record::WhenFull::Wait, ..record::Options::default() };
+        let report = record::Report::new(|message| panic!("{message}"));
+        let mut recorder = Recorder::start(Box::new(Nowhere), &large::info(), options, report)
+            .expect("nowhere is never full");
+        // Its thread has begun when something was written.
+        let mut record = |observations: &[Observation]| {
+            observations.iter().for_each(|observation| recorder.observation(observation));
+            recorder.commit(true);
+            recorder.settle(Duration::from_secs(60));
+        };
+        let (first, others) = observations.split_at(1);
+        record(first);
+        let (_, calls) = counted(|| record(others));
         assert_eq!(calls, 0, "{compression:?}");
-        drop(writer);
     }
 }
 
 /// Takes everything and keeps nothing.
 struct Nowhere;
 
-impl io::Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
+impl Target for Nowhere {
+    fn name(&self) -> &str {
+        "nowhere"
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn begin(&mut self, _: &[u8]) -> io::Result<()> {
         Ok(())
     }
-}
 
-impl oomtrace::session::Durable for Nowhere {
+    fn write(&mut self, _: &Piece<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn make_durable(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -113,6 +113,11 @@ impl Assembler {
                 self.machine = Machine::of(&info);
                 self.adjustments = Adjustments::default();
             }
+            Observation::Gap(gap) => {
+                // What is missing may be theirs, and what follows of them is pieces.
+                finished.extend(self.finish());
+                self.newest = self.newest.max(gap.newest_episode);
+            }
             Observation::AdjUpdated(update) => self.adjustments.learn(&update),
             Observation::MemcgLevel(_)
             | Observation::Candidates(_)

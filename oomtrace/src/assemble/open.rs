@@ -116,6 +116,7 @@ impl Open {
             | Observation::Exited(_)
             | Observation::Released(_)
             | Observation::Origin(_)
+            | Observation::Gap(_)
             | Observation::Clock(_) => {}
         }
     }

@@ -12,6 +12,7 @@ use crate::filter::Filter;
 use crate::model::observation::Lost;
 use crate::model::{Observation, SessionInfo, SourceKind};
 use crate::pipeline::Pipeline;
+use crate::record;
 use crate::source::klog::{self, Assumed, Klog, LONGEST, Lines};
 
 use super::args::ImportArgs;
@@ -30,7 +31,11 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<Exit> {
         Some(&args.display),
         Filter::from(&args.filter),
         args.count,
-        args.compress.into(),
+        record::Options {
+            compression: args.compress.into(),
+            when_full: record::WhenFull::Wait,
+            ..record::Options::default()
+        },
         args.output.as_deref(),
     )?;
     let mut import = Import { pipeline, started: false, guessed: Guessed::default(), args };

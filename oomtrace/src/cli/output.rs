@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::exit::Usage;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
-use crate::session::Compression;
+use crate::record::{self, RecordingFile, Stream};
 use crate::sink::terminal::{self, Terminal};
 use crate::sink::{FanOut, Json};
 
@@ -51,8 +51,10 @@ pub(super) fn captured(
     capture: &CaptureArgs,
     output: Option<&Path>,
 ) -> anyhow::Result<Pipeline> {
-    let CaptureArgs { count, compress, .. } = *capture;
-    recorded(display, filter, count, compress.into(), output)
+    let CaptureArgs { count, compress, sync, .. } = *capture;
+    let options =
+        record::Options { compression: compress.into(), sync: sync.into(), ..record::Options::default() };
+    recorded(display, filter, count, options, output)
 }
 
 /// The same for what is not captured here.
@@ -64,7 +66,7 @@ pub(super) fn recorded(
     display: Option<&DisplayArgs>,
     filter: Filter,
     count: Option<u64>,
-    compression: Compression,
+    options: record::Options,
     output: Option<&Path>,
 ) -> anyhow::Result<Pipeline> {
     let to_stdout = output.is_some_and(is_dash);
@@ -74,14 +76,13 @@ pub(super) fn recorded(
     };
     let Some(path) = output else { return Ok(pipeline) };
     if !to_stdout {
-        let file = create(path).with_context(|| path.display().to_string())?;
-        return Ok(pipeline.record_to(file, path.display().to_string(), compression));
+        return to_file(pipeline, path, options).with_context(|| path.display().to_string());
     }
     if io::stdout().is_terminal() {
         return Err(Usage("a recording is binary: redirect stdout, or give a file with -o".to_owned()).into());
     }
     let stdout = rustix::io::dup(rustix::stdio::stdout()).map_err(io::Error::from).context("stdout")?;
-    Ok(pipeline.record_to(File::from(stdout), "stdout", compression))
+    Ok(pipeline.record_to(Stream::new(File::from(stdout), "stdout"), options))
 }
 
 /// Whether the argument means stdin or stdout.
@@ -89,10 +90,17 @@ pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Recordings name processes and cgroups of everybody on the machine: only the owner may read a new one.
-fn create(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+/// Records to what is at `path`, or will be.
+fn to_file(pipeline: Pipeline, path: &Path, options: record::Options) -> anyhow::Result<Pipeline> {
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let file = OpenOptions::new().write(true).open(path)?;
+        return Ok(pipeline.record_to(Stream::new(file, path.display().to_string()), options));
+    }
+    let (file, before) = RecordingFile::create(path)?;
+    if before > 0 {
+        say(&format!("{}: the {before} bytes that were there before are replaced", path.display()));
+    }
+    Ok(pipeline.record_to(file, options))
 }
 
 /// How text is laid out on stdout.

@@ -5,6 +5,7 @@
 pub mod cgroup_path;
 pub mod episode;
 pub mod evidence;
+pub mod gap;
 pub mod gfp;
 pub mod ledger;
 pub mod meminfo;
@@ -16,6 +17,7 @@ pub mod short_id;
 pub mod stats;
 
 pub use episode::Episode;
+pub use gap::Gap;
 pub use ledger::Ledger;
 pub use name::Name;
 pub use observation::Observation;

@@ -10,6 +10,7 @@
 use minicbor::{Decode, Encode};
 
 use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, OomGroup, Situation, Stack, ZoneMemory};
+use super::gap::Gap;
 use super::name::Name;
 use super::report::Report;
 use super::session::SessionInfo;
@@ -61,6 +62,8 @@ pub enum Observation {
     /// What follows was captured by another boot, or on another machine, than what came before: the head that a session of its
     /// own would have. Only in sessions made of logs.
     Origin(Box<SessionInfo>),
+    /// Observations are missing here. Only in recordings; no source makes it.
+    Gap(Gap),
     /// The source's clock moved on while an episode was unfinished. Sources send these so that deadlines are part of the
     /// recording and replay closes an episode exactly where live capture did.
     Clock(Clock),
@@ -98,7 +101,7 @@ impl Observation {
             Self::OomGroup(o) => Some(o.at),
             Self::AdjUpdated(o) => Some(o.at),
             Self::Report(o) => Some(o.at),
-            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) => None,
+            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) => None,
         }
     }
 }
@@ -125,7 +128,7 @@ impl Observation {
             Self::OomGroup(o) => Some(&mut o.at),
             Self::AdjUpdated(o) => Some(&mut o.at),
             Self::Report(o) => Some(&mut o.at),
-            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) => None,
+            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) => None,
         }
     }
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::made_up;
-use crate::session::Reader;
+use crate::record::{RecordingFile, Stream};
+use crate::session::{Compression, Reader};
 use crate::sink::{Json, Terminal, terminal};
 
 /// A writer that can be looked into.
@@ -47,12 +48,22 @@ impl Outputs {
     }
 }
 
+/// As a file of a kind that nothing has to be made durable for: tests have no crashes of machines.
+const OPTIONS: record::Options = record::Options {
+    compression: Compression::Zstd,
+    sync: record::Sync::None,
+    when_full: record::WhenFull::Wait,
+};
+
+fn target(file: &tempfile::NamedTempFile) -> RecordingFile {
+    RecordingFile::create(file.path()).expect("it is there").0
+}
+
 /// A capture of `observations`, as the live source would drive it; returns what it showed and recorded.
 fn live(observations: &[Observation], count: Option<u64>, filter: Filter) -> ([String; 2], Vec<u8>, Summary) {
     let file = tempfile::NamedTempFile::new().expect("there is room");
     let (outputs, pipeline) = Outputs::pipeline(filter);
-    let target = file.reopen().expect("it is there");
-    let mut pipeline = pipeline.stop_after(count).record_to(target, "the file", Compression::Zstd);
+    let mut pipeline = pipeline.stop_after(count).record_to(target(&file), OPTIONS);
     let mut flow = pipeline.start(&made_up::info());
     for observation in observations {
         if flow.is_break() {
@@ -83,7 +94,7 @@ fn long_session() -> Vec<Observation> {
     for (_, observations) in made_up::scenarios() {
         let first = episodes;
         for mut observation in observations {
-            if let Some(at) = stamp_mut(&mut observation).filter(|at| at.episode > 0) {
+            if let Some(at) = observation.stamp_mut().filter(|at| at.episode > 0) {
                 at.episode += first;
                 episodes = episodes.max(at.episode);
             }
@@ -91,30 +102,6 @@ fn long_session() -> Vec<Observation> {
         }
     }
     all
-}
-
-fn stamp_mut(observation: &mut Observation) -> Option<&mut crate::model::observation::Stamp> {
-    match observation {
-        Observation::Opened(o) => Some(&mut o.at),
-        Observation::MemcgLevel(o) => Some(&mut o.at),
-        Observation::Candidates(o) => Some(&mut o.at),
-        Observation::Choice(o) => Some(&mut o.at),
-        Observation::Kill(o) => Some(&mut o.at),
-        Observation::Signal(o) => Some(&mut o.at),
-        Observation::Marked(o) => Some(&mut o.at),
-        Observation::Reaper(o) => Some(&mut o.at),
-        Observation::Exited(o) | Observation::Released(o) => Some(&mut o.at),
-        Observation::Closed(o) => Some(&mut o.at),
-        Observation::Stack(o) => Some(&mut o.at),
-        Observation::Situation(o) => Some(&mut o.at),
-        Observation::NodeMemory(o) => Some(&mut o.at),
-        Observation::ZoneMemory(o) => Some(&mut o.at),
-        Observation::MemcgStat(o) => Some(&mut o.at),
-        Observation::OomGroup(o) => Some(&mut o.at),
-        Observation::AdjUpdated(o) => Some(&mut o.at),
-        Observation::Report(o) => Some(&mut o.at),
-        Observation::Cgroup(_) | Observation::Clock(_) | Observation::Origin(_) => None,
-    }
 }
 
 #[test]
@@ -170,8 +157,7 @@ fn kills_behind_the_last_wanted_episode_are_in_the_ledger_of_both() {
     let counting = |kills| SessionInfo { vmstat_oom_kills: Some(kills), ..made_up::info() };
     let file = tempfile::NamedTempFile::new().expect("there is room");
     let (outputs, pipeline) = Outputs::pipeline(Filter::default());
-    let target = file.reopen().expect("it is there");
-    let mut pipeline = pipeline.stop_after(Some(1)).record_to(target, "the file", Compression::Zstd);
+    let mut pipeline = pipeline.stop_after(Some(1)).record_to(target(&file), OPTIONS);
     let mut flow = pipeline.start(&counting(40));
     let (mut taken, all) = (0, long_session());
     for observation in &all {
@@ -219,7 +205,7 @@ fn a_full_disk_does_not_silence_the_screen() {
     let pipeline =
         Pipeline::new(sinks, Filter::default(), move |message| heard.lock().expect("fine").push(message));
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut pipeline = pipeline.record_to(full, "/dev/full", Compression::None);
+    let mut pipeline = pipeline.record_to(Stream::new(full, "/dev/full"), OPTIONS);
     assert!(pipeline.start(&made_up::info()).is_continue());
     for observation in made_up::one_kill() {
         assert!(pipeline.push(observation).is_continue());

@@ -11,7 +11,7 @@ use zstd_safe::{CCtx, CParameter, DCtx, InBuffer, OutBuffer, compress_bound};
 use super::format::MAX_PAYLOAD;
 
 /// Bytes of frames that make a block full.
-pub(super) const FULL: usize = 256 << 10;
+pub const FULL: usize = 256 << 10;
 /// Bytes before the compressed ones: how, and how many bytes there are when it is unpacked.
 const HEAD: usize = 8;
 /// How: Zstandard (RFC 8878).

@@ -8,12 +8,13 @@
 //! | 1.1 | 0.1.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
 //! | 1.2 | 0.1.0 | candidates field by field, compressed blocks |
 //! | 1.3 | 0.1.0 | what logs tell: reports, other boots and machines in one session, named counters |
+//! | 1.4 | 0.1.0 | gaps |
 
 use std::fmt;
 
 use minicbor::{Decode, Encode};
 
-use crate::model::{Observation, SessionEnd, SessionInfo};
+use crate::model::{Gap, Observation, SessionEnd, SessionInfo};
 
 use super::columns;
 
@@ -21,7 +22,7 @@ use super::columns;
 /// the control-Z stops `type` on one system; all three tell text tools that this is not text.
 pub const MAGIC: [u8; 8] = *b"\x89OOM\r\n\x1a\n";
 /// The version that this program writes.
-pub const VERSION: Version = Version { major: Major(1), minor: Minor(3) };
+pub const VERSION: Version = Version { major: Major(1), minor: Minor(4) };
 /// Bytes of the file's header: magic, version, checksum.
 pub const HEADER_LEN: usize = 16;
 /// Bytes of a frame's header: length, kind, flags.
@@ -64,6 +65,8 @@ pub mod kind {
     pub const END: u16 = 2;
     /// Frames, compressed ([`block`](mod@crate::session::block)).
     pub const BLOCK: u16 = 3;
+    /// `Observation::Gap`.
+    pub const GAP: u16 = 4;
     /// `Observation::Opened`.
     pub const OPENED: u16 = 16;
     /// `Observation::Cgroup`.
@@ -197,6 +200,8 @@ pub enum FrameRef<'a> {
     Observation(&'a Observation),
     /// The end of the session.
     End(&'a SessionEnd),
+    /// Something is missing here.
+    Gap(&'a Gap),
 }
 
 fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
@@ -209,6 +214,7 @@ fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
     match frame {
         FrameRef::Info(info) => put(out, kind::INFO, info),
         FrameRef::End(end) => put(out, kind::END, end),
+        FrameRef::Gap(gap) => put(out, kind::GAP, gap),
         FrameRef::Observation(observation) => match observation {
             Observation::Opened(o) => put(out, kind::OPENED, o),
             Observation::Cgroup(o) => put(out, kind::CGROUP, o),
@@ -232,8 +238,21 @@ fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
             Observation::AdjUpdated(o) => put(out, kind::ADJ_UPDATED, o),
             Observation::Report(o) => put(out, kind::REPORT, o),
             Observation::Origin(o) => put(out, kind::ORIGIN, o),
+            Observation::Gap(o) => put(out, kind::GAP, o),
         },
     }
+}
+
+/// Takes a run of frames apart that this program has made: kind and whole frame of each. Ends at the first that is not whole.
+pub(super) fn split(mut frames: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let header = frames.first_chunk::<FRAME_HEADER_LEN>()?;
+        let payload_len = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let kind = u16::from_le_bytes([header[4], header[5]]);
+        let (frame, rest) = frames.split_at_checked(FRAME_HEADER_LEN + payload_len + CHECKSUM_LEN)?;
+        frames = rest;
+        Some((kind, frame))
+    })
 }
 
 /// Reads a payload; `Ok(None)` for a kind that this program does not know.
@@ -248,6 +267,7 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
     let frame = match kind {
         kind::INFO => get(payload).map(|info| Frame::Info(Box::new(info))),
         kind::END => get(payload).map(Frame::End),
+        kind::GAP => get(payload).map(|o| Frame::Observation(Observation::Gap(o))),
         kind::OPENED => get(payload).map(|o| Frame::Observation(Observation::Opened(o))),
         kind::CGROUP => get(payload).map(|o| Frame::Observation(Observation::Cgroup(o))),
         kind::MEMCG_LEVEL => get(payload).map(|o| Frame::Observation(Observation::MemcgLevel(o))),

@@ -5,6 +5,7 @@
 
 mod block;
 mod columns;
+pub mod encode;
 pub mod error;
 pub mod format;
 pub mod reader;
@@ -12,7 +13,8 @@ pub mod reader;
 mod tests;
 pub mod writer;
 
-pub use block::Compression;
+pub use block::{Compression, FULL as BLOCK_BYTES};
+pub use encode::{Blocks, Encoder};
 pub use error::{Ending, OpenError};
 pub use reader::{Reader, Tally};
 pub use writer::{Durable, Writer};

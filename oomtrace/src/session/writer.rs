@@ -1,20 +1,19 @@
-//! Writes a session file, to anything that takes bytes.
+//! Writes a session file, to anything that takes bytes, at once and on the caller's thread: what tools and tests need. A capture
+//! has a thread for it (`record`).
 //!
-//! Frames are gathered in memory and written at [`Writer::commit`], which the pipeline calls when an episode has
-//! returned or is finished: a crash costs what came after the last commit, and nothing is written while the kernel is in
-//! the middle of an episode unless the buffer is full. Compressed, they are written as blocks, of which one ends there too.
+//! Frames are gathered in memory and written at [`Writer::commit`]. Compressed, they are written as blocks, of which one ends there
+//! too.
 
 use std::fs::File;
 use std::io::{self, Write};
 
 use crate::model::{Observation, SessionEnd, SessionInfo};
 
-use super::block::{self, Compression, Packer};
-use super::columns;
-use super::format::{self, FrameRef, TooLong, VERSION, kind};
+use super::block::{self, Compression};
+use super::encode::{self, Blocks, Encoder};
+use super::format::TooLong;
 
-/// Bytes gathered before they are written without a commit. Reserved at the start: the moment at which it fills is one
-/// at which the machine has no memory.
+/// Bytes gathered before they are written without a commit.
 const BUFFER: usize = block::FULL;
 /// Bytes reserved beyond that, for the frame that fills it.
 const MORE: usize = 64 << 10;
@@ -51,10 +50,10 @@ pub struct Writer<W> {
     target: W,
     /// Whole frames.
     buffer: Vec<u8>,
-    columns: columns::Writer,
-    packer: Option<Packer>,
-    /// A block of them.
-    block: Vec<u8>,
+    encoder: Encoder,
+    blocks: Blocks,
+    /// What is written of them.
+    packed: Vec<u8>,
     /// An earlier write failed: the file may end inside a frame, and what followed would be taken for damage.
     broken: bool,
 }
@@ -69,19 +68,13 @@ impl<W: Durable> Writer<W> {
         let mut writer = Self {
             target,
             buffer: Vec::with_capacity(BUFFER + MORE),
-            columns: columns::Writer::default(),
-            packer: None,
-            block: Vec::new(),
+            encoder: Encoder::default(),
+            blocks: Blocks::new(compression).ok_or(io::ErrorKind::OutOfMemory)?,
+            packed: encode::head(info).map_err(too_long)?,
             broken: false,
         };
-        writer.buffer.extend_from_slice(&format::file_header(VERSION));
-        writer.add(FrameRef::Info(info))?;
-        // Header and description are for everybody: they are not compressed.
+        writer.write_packed()?;
         writer.commit()?;
-        if compression == Compression::Zstd {
-            writer.packer = Some(Packer::new().ok_or(io::ErrorKind::OutOfMemory)?);
-            writer.block.reserve(BUFFER + MORE);
-        }
         Ok(writer)
     }
 
@@ -91,7 +84,9 @@ impl<W: Durable> Writer<W> {
     ///
     /// What the target says, and everything after that: a file with a hole would be worse than a short one.
     pub fn observation(&mut self, observation: &Observation) -> io::Result<()> {
-        self.add(FrameRef::Observation(observation))
+        self.check()?;
+        self.encoder.observation(&mut self.buffer, observation).map_err(too_long)?;
+        if self.buffer.len() >= BUFFER { self.write_out() } else { Ok(()) }
     }
 
     /// Writes what was gathered and asks the target to keep it.
@@ -111,53 +106,32 @@ impl<W: Durable> Writer<W> {
     /// As [`Writer::observation`].
     pub fn end(mut self, end: &SessionEnd) -> io::Result<W> {
         self.write_out()?;
-        // Not compressed either: it shows what the file came to.
-        self.packer = None;
-        self.add(FrameRef::End(end))?;
+        encode::end(&mut self.packed, end).map_err(too_long)?;
+        self.write_packed()?;
         self.commit()?;
         Ok(self.target)
     }
 
-    fn add(&mut self, frame: FrameRef<'_>) -> io::Result<()> {
-        self.check()?;
-        self.append(frame).map_err(|too_long| io::Error::new(io::ErrorKind::InvalidData, too_long))?;
-        if self.buffer.len() >= BUFFER { self.write_out() } else { Ok(()) }
-    }
-
-    fn append(&mut self, frame: FrameRef<'_>) -> Result<(), TooLong> {
-        if let FrameRef::Observation(Observation::Candidates(run)) = frame
-            && run.tasks.len() >= columns::LEAST
-            && self.columns.gather(run).is_some()
-        {
-            return format::append_payload(&mut self.buffer, |out| {
-                self.columns.write(out, run);
-                kind::CANDIDATE_COLUMNS
-            });
-        }
-        format::append(&mut self.buffer, frame)
-    }
-
     fn write_out(&mut self) -> io::Result<()> {
         self.check()?;
-        let frames = if self.pack().is_some() { &self.block } else { &self.buffer };
-        let written = self.target.write_all(frames).and_then(|()| self.target.flush());
-        self.buffer.clear();
-        written.inspect_err(|_| self.broken = true)
+        if !self.buffer.is_empty() {
+            self.blocks.append(&mut self.packed, &self.buffer);
+            self.buffer.clear();
+        }
+        self.write_packed()
     }
 
-    /// Makes a block of what was gathered; `None` when it is to be written as it is.
-    fn pack(&mut self) -> Option<()> {
-        let packed = self.packer.as_mut()?.pack(&self.buffer)?;
-        self.block.clear();
-        let block = format::append_payload(&mut self.block, |out| {
-            out.extend_from_slice(&packed.head);
-            out.extend_from_slice(packed.bytes);
-            kind::BLOCK
-        });
-        block.ok()
+    fn write_packed(&mut self) -> io::Result<()> {
+        let written = self.target.write_all(&self.packed).and_then(|()| self.target.flush());
+        self.packed.clear();
+        written.inspect_err(|_| self.broken = true)
     }
 
     fn check(&self) -> io::Result<()> {
         if self.broken { Err(io::Error::other("an earlier write to the recording failed")) } else { Ok(()) }
     }
+}
+
+fn too_long(error: TooLong) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -7,7 +7,7 @@ pub mod terminal;
 use std::io;
 
 use crate::model::observation::Lost;
-use crate::model::{Episode, Ledger, SessionInfo, Stats};
+use crate::model::{Episode, Gap, Ledger, SessionInfo, Stats};
 
 pub use json::Json;
 pub use terminal::Terminal;
@@ -28,6 +28,16 @@ pub trait Sink {
     ///
     /// As [`Sink::start`].
     fn origin(&mut self, info: &SessionInfo) -> io::Result<()>;
+
+    /// Something is missing in the recording, here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::start`].
+    fn gap(&mut self, gap: &Gap) -> io::Result<()> {
+        let _ = gap;
+        Ok(())
+    }
 
     /// An episode is finished.
     ///
@@ -57,6 +67,8 @@ pub struct Totals {
     pub hidden: u64,
     /// Boot clock at the end, ns; `None` when the end is missing.
     pub boot_ns: Option<u64>,
+    /// Gaps that were in the recording.
+    pub gaps: u64,
     /// Losses of the whole session; without an end, those of the episodes.
     pub lost: Lost,
     /// Kills of the whole session, whatever was shown, against the kernel's counters.
@@ -115,6 +127,11 @@ impl FanOut {
     /// [`Sink::origin`] of all; returns those that failed.
     pub fn origin(&mut self, info: &SessionInfo) -> Vec<Failure> {
         self.each(|sink| sink.origin(info))
+    }
+
+    /// [`Sink::gap`] of all; returns those that failed.
+    pub fn gap(&mut self, gap: &Gap) -> Vec<Failure> {
+        self.each(|sink| sink.gap(gap))
     }
 
     /// [`Sink::episode`] of all; returns those that failed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 
+use crate::record;
 use crate::session::Compression;
 
 use super::values::duration;
@@ -26,6 +27,9 @@ pub struct CaptureArgs {
     /// How to compress what is recorded
     #[arg(long, value_enum, value_name = "HOW", default_value_t)]
     pub compress: Compress,
+    /// When what is recorded is made to survive a crash of the machine: never, with each episode, or with everything written
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub sync: Sync,
     /// Stop after N episodes were shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -52,6 +56,26 @@ pub enum Attach {
     Fentry,
     Kprobe,
     Log,
+}
+
+/// When a recording is made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "a doc comment would be the help of a value whose name says it")]
+pub enum Sync {
+    None,
+    #[default]
+    Episode,
+    Always,
+}
+
+impl From<Sync> for record::Sync {
+    fn from(when: Sync) -> Self {
+        match when {
+            Sync::None => Self::None,
+            Sync::Episode => Self::Episode,
+            Sync::Always => Self::Always,
+        }
+    }
 }
 
 /// How to compress.

@@ -10,7 +10,7 @@ mod values;
 
 use clap::{Parser, Subcommand};
 
-pub use capture::{Attach, CaptureArgs, Compress, ProbeLog};
+pub use capture::{Attach, CaptureArgs, Compress, ProbeLog, Sync};
 pub use display::{Color, DisplayArgs};
 pub use filter::{FilterArgs, OutcomeArg, ScopeArg};
 pub use live::{RecordArgs, WatchArgs};

@@ -21,7 +21,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::model::{Episode, Name, SessionInfo};
+use crate::model::{Episode, Gap, Name, SessionInfo};
 
 use super::{Sink, Totals};
 use candidates::Candidates;
@@ -104,6 +104,13 @@ impl<W: Write> Sink for Json<W> {
 
     fn origin(&mut self, info: &SessionInfo) -> io::Result<()> {
         self.start(info)
+    }
+
+    fn gap(&mut self, gap: &Gap) -> io::Result<()> {
+        let info = self.info.take();
+        let written = self.line(&session::GapJson::new(gap, info.as_ref()));
+        self.info = info;
+        written
     }
 
     fn end(&mut self, totals: &Totals) -> io::Result<()> {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::SessionInfo;
 use crate::model::observation::Lost;
 use crate::model::session::{Hook, Settings};
+use crate::model::{Gap, SessionInfo};
 use crate::sink::Totals;
 
 use super::ledger::LedgerJson;
@@ -168,6 +168,47 @@ impl From<Lost> for LostJson {
     }
 }
 
+/// Only recordings have gaps, and few.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn none(count: &u64) -> bool {
+    *count == 0
+}
+
+#[derive(Serialize)]
+pub(super) struct GapJson<'a> {
+    r#type: &'static str,
+    cause: &'static str,
+    records: Option<u64>,
+    bytes: Option<u64>,
+    episodes: Option<u64>,
+    first_time: Option<String>,
+    first_boot_ns: Option<u64>,
+    last_boot_ns: Option<u64>,
+    error: Option<&'a str>,
+}
+
+impl<'a> GapJson<'a> {
+    pub(super) fn new(gap: &'a Gap, info: Option<&SessionInfo>) -> Self {
+        let time = |ns| info.and_then(|info| info.unix_ns(ns)).and_then(rfc3339);
+        Self {
+            r#type: "gap",
+            cause: match gap.cause {
+                Gap::BEHIND => "behind",
+                Gap::TARGET => "target",
+                Gap::ELSEWHERE => "elsewhere",
+                _ => "unknown",
+            },
+            records: gap.records,
+            bytes: gap.bytes,
+            episodes: gap.episodes,
+            first_time: gap.first_boot_ns.and_then(time),
+            first_boot_ns: gap.first_boot_ns,
+            last_boot_ns: gap.last_boot_ns,
+            error: gap.error.as_deref(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct End<'a> {
     r#type: &'static str,
@@ -176,6 +217,8 @@ pub(super) struct End<'a> {
     victims: u64,
     boot_ns: Option<u64>,
     hidden: u64,
+    #[serde(skip_serializing_if = "none")]
+    gaps: u64,
     lost: LostJson,
     ledger: LedgerJson<'a>,
     stats: Option<StatsJson<'a>>,
@@ -183,7 +226,8 @@ pub(super) struct End<'a> {
 
 impl<'a> End<'a> {
     pub(super) fn new(totals: &'a Totals, info: Option<&SessionInfo>) -> Self {
-        let &Totals { complete, episodes, victims, hidden, boot_ns, lost, ref ledger, ref stats } = totals;
+        let &Totals { complete, episodes, victims, hidden, boot_ns, gaps, lost, ref ledger, ref stats } =
+            totals;
         Self {
             r#type: "end",
             complete,
@@ -191,6 +235,7 @@ impl<'a> End<'a> {
             victims,
             boot_ns: boot_ns.and_then(|ns| info.map_or(Some(ns), |info| info.boot_ns(ns))),
             hidden,
+            gaps,
             lost: lost.into(),
             ledger: ledger.into(),
             stats: stats.as_ref().map(StatsJson::from),

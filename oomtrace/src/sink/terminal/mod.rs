@@ -38,6 +38,7 @@ pub(crate) mod text {
 use std::io::{self, Write};
 
 use crate::badness;
+use crate::model::Gap;
 use crate::model::episode::{Episode, Verdict};
 use crate::model::session::{SessionInfo, SourceKind};
 
@@ -161,6 +162,13 @@ impl<W: Write> Sink for Terminal<W> {
         self.write(page)
     }
 
+    fn gap(&mut self, gap: &Gap) -> io::Result<()> {
+        let mut page = Page::new(self.options);
+        page.blank();
+        page.warning(&words::gap(gap, self.info.as_ref()), 4);
+        self.write(page)
+    }
+
     fn end(&mut self, totals: &Totals) -> io::Result<()> {
         let mut page = Page::new(self.options);
         page.blank();
@@ -183,8 +191,15 @@ impl<W: Write> Sink for Terminal<W> {
             page.paragraph(&line, 4);
             page.warning(&format!("lost: {}", words::losses(&totals.lost)), 4);
         } else {
-            line.push_str("; nothing was lost");
+            line.push_str(if totals.gaps == 0 {
+                "; nothing was lost"
+            } else {
+                "; nothing was lost before it was recorded"
+            });
             page.paragraph(&line, 4);
+        }
+        if totals.gaps > 0 {
+            page.warning(&format!("the recording has {}", words::count(totals.gaps, "gap")), 4);
         }
         match ledger::line(&totals.ledger) {
             Some(line) if totals.ledger.missed() == Some(0) => page.paragraph(&line, 4),

@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::episode::{Person, Reason};
 use crate::model::observation::Lost;
-use crate::model::{Name, SessionInfo};
+use crate::model::{Gap, Name, SessionInfo};
 
 /// `411.2M`; zero is `0`.
 pub(crate) fn size(bytes: u64) -> String {
@@ -205,6 +205,22 @@ pub(super) fn reason(reason: Reason, number: u64) -> String {
         Reason::NotEligible => "outside the cpuset or memory policy".into(),
         Reason::Unknown => "for a reason not seen".into(),
     }
+}
+
+/// What is missing in a recording, and when it was.
+pub(super) fn gap(gap: &Gap, info: Option<&SessionInfo>) -> String {
+    let mut text = format!("gap: {}", gap.why());
+    if let Some(error) = &gap.error {
+        text.push_str(&format!(" ({})", plain(error)));
+    }
+    if let (Some(records), Some(episodes)) = (gap.records, gap.episodes) {
+        let passes = counted(episodes, "pass through the OOM killer", "passes through the OOM killer");
+        text.push_str(&format!("; missing here: {} of {passes}", count(records, "record")));
+    }
+    if let (Some(info), Some(first), Some(last)) = (info, gap.first_boot_ns, gap.last_boot_ns) {
+        text.push_str(&format!(", {} to {}", date_time(info, first), date_time(info, last)));
+    }
+    text
 }
 
 /// Losses by cause, the zeros left out.

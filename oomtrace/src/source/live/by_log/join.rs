@@ -55,7 +55,7 @@ impl Join {
     pub(super) fn logged(&mut self, observation: Observation, out: &mut VecDeque<Observation>) {
         match observation {
             // The machine is known.
-            Observation::Origin(_) => {}
+            Observation::Origin(_) | Observation::Gap(_) => {}
             Observation::Cgroup(_) => out.push_back(observation),
             Observation::Reaper(reaper) => self.log_of_reaper(reaper, out),
             Observation::Report(report) => self.read(report, out),

@@ -1,0 +1,246 @@
+//! The pipeline's side of a recording: encodes, hands over, never waits for the target longer than it says.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::assemble::Adjustments;
+use crate::model::{Observation, SessionEnd, SessionInfo};
+use crate::session::{Blocks, Encoder, encode};
+
+use super::chunk::{self, Chunk, Extent};
+use super::handover::HandOver;
+use super::target::Target;
+use super::writer::Writer;
+use super::{Options, Report, WhenFull};
+
+/// Bytes of cgroups' names that are kept while there is no room for anything else.
+const NAMES_KEPT: usize = 64 << 10;
+/// Stack of the writer thread, bytes: locked memory is taken for all of it.
+const STACK: usize = 256 << 10;
+
+/// What a recording came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is missing in it.
+    pub left_out: Option<Extent>,
+    /// Its end is missing: the last write failed.
+    pub failed: bool,
+    /// Nobody reads the pipe any more.
+    pub pipe_closed: bool,
+}
+
+/// One recording on its way.
+#[derive(Debug)]
+pub struct Recorder {
+    handover: Arc<HandOver>,
+    thread: Option<JoinHandle<Outcome>>,
+    encoder: Encoder,
+    chunk: Option<Chunk>,
+    /// Adjustments that are recorded when anything else is. A machine that adjusts every process that it starts writes a lot of
+    /// them between two OOMs, and few are remembered.
+    held: Adjustments,
+    newest_episode: u64,
+    /// What there was no room for, since there was none.
+    left_out: Option<Extent>,
+    /// Names of cgroups among that: they are told once.
+    names: Vec<u8>,
+    /// The target was waited for in vain.
+    behind: bool,
+    when_full: WhenFull,
+    name: String,
+    report: Report,
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Report")
+    }
+}
+
+impl Recorder {
+    /// Writes the head of the recording and starts its thread. All memory is taken here.
+    ///
+    /// # Errors
+    ///
+    /// What the target says; no memory, no thread.
+    pub fn start(
+        mut target: Box<dyn Target>,
+        info: &SessionInfo,
+        options: Options,
+        report: Report,
+    ) -> io::Result<Self> {
+        let head = encode::head(info).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        target.begin(&head)?;
+        let blocks = Blocks::new(options.compression).ok_or(io::ErrorKind::OutOfMemory)?;
+        let handover = Arc::new(HandOver::new());
+        let name = target.name().to_owned();
+        let writer = Writer::new(Arc::clone(&handover), target, blocks, options.sync, report.clone());
+        let thread = thread::Builder::new()
+            .name("recorder".to_owned())
+            .stack_size(STACK)
+            .spawn(move || writer.run())?;
+        Ok(Self {
+            handover,
+            thread: Some(thread),
+            encoder: Encoder::default(),
+            chunk: None,
+            held: Adjustments::default(),
+            newest_episode: 0,
+            left_out: None,
+            names: chunk::faulted_in(NAMES_KEPT + chunk::MORE),
+            behind: false,
+            when_full: options.when_full,
+            name,
+            report,
+        })
+    }
+
+    /// Records an observation, after what was held back.
+    pub fn observation(&mut self, observation: &Observation) {
+        if let Observation::AdjUpdated(update) = observation {
+            self.held.learn(update);
+            return;
+        }
+        self.let_go();
+        self.add(observation);
+    }
+
+    /// What was recorded is to be made durable, soon. `boundary`: no episode is unfinished.
+    pub fn commit(&mut self, boundary: bool) {
+        if let Some(mut chunk) = self.chunk.take() {
+            chunk.commit = true;
+            chunk.boundary = boundary;
+            self.handover.hand(chunk, false);
+        }
+    }
+
+    /// Waits until everything that was committed is in the target, but not longer than `most`; not at all while the target is
+    /// still behind because of something before.
+    pub fn settle(&mut self, most: Duration) {
+        let most = if self.behind { Duration::ZERO } else { most };
+        self.behind = !self.handover.is_settled(most);
+    }
+
+    /// Whether the target takes nothing any more, so that there is no sense in going on.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.handover.has_ended()
+    }
+
+    /// Writes what is left, and the end of the session if it has one, however long that takes.
+    pub fn finish(mut self, end: Option<&SessionEnd>) -> Outcome {
+        if end.is_some() {
+            self.let_go();
+        }
+        if let Some(end) = end
+            && let Some(mut chunk) = self.last_chunk()
+        {
+            // An end that is too long for a reader is none; there is no such.
+            let _ = encode::end(&mut chunk.end, end);
+            chunk.last = true;
+            self.chunk = Some(chunk);
+        }
+        self.commit(true);
+        self.close()
+    }
+
+    fn let_go(&mut self) {
+        for update in self.held.take() {
+            self.add(&Observation::AdjUpdated(update));
+        }
+    }
+
+    fn add(&mut self, observation: &Observation) {
+        let newest = self.newest_episode;
+        let Some(mut chunk) = self.chunk.take().or_else(|| self.room()) else {
+            self.leave_out(observation);
+            return;
+        };
+        let before = chunk.frames.len();
+        if self.encoder.observation(&mut chunk.frames, observation).is_err() {
+            // No source makes such runs.
+            self.handover.hand(chunk, true);
+            self.leave_out(observation);
+            return;
+        }
+        chunk.extent.newest_episode = chunk.extent.newest_episode.max(newest);
+        chunk.extent.observation(observation);
+        chunk.extent.bytes += (chunk.frames.len() - before) as u64;
+        self.newest_episode = chunk.extent.newest_episode;
+        if chunk.frames.len() >= chunk::FULL {
+            chunk.boundary = false;
+            self.handover.hand(chunk, true);
+        } else {
+            self.chunk = Some(chunk);
+        }
+    }
+
+    /// A chunk to go on in.
+    fn room(&mut self) -> Option<Chunk> {
+        let chunk = match self.when_full {
+            WhenFull::LeaveOut => self.handover.room(),
+            WhenFull::Wait => self.handover.wait_for_room(),
+        };
+        chunk.map(|chunk| self.with_gap(chunk))
+    }
+
+    fn last_chunk(&mut self) -> Option<Chunk> {
+        let chunk = self.chunk.take().or_else(|| self.handover.wait_for_room())?;
+        Some(self.with_gap(chunk))
+    }
+
+    /// A gap can only be told in front of a chunk's frames: one that has some already is left to the writer.
+    fn with_gap(&mut self, mut chunk: Chunk) -> Chunk {
+        if chunk.frames.is_empty()
+            && let Some(extent) = self.left_out.take()
+        {
+            chunk.left_out = Some(extent);
+            chunk.frames.extend_from_slice(&self.names);
+            self.names.clear();
+        }
+        chunk
+    }
+
+    /// There is no room: it is counted, as it would have been written.
+    fn leave_out(&mut self, observation: &Observation) {
+        if self.left_out.is_none() {
+            self.report.say(format!(
+                "{}: writing is slower than what there is to write; what there is no room for is counted and left out",
+                self.name
+            ));
+        }
+        let before = self.names.len();
+        let encoded = self.encoder.observation(&mut self.names, observation);
+        let bytes = (self.names.len() - before) as u64;
+        let mut extent = Extent::default();
+        if encoded.is_ok() && matches!(observation, Observation::Cgroup(_)) && self.names.len() <= NAMES_KEPT
+        {
+            // It will be told.
+        } else {
+            self.names.truncate(before);
+            extent.observation(observation);
+            extent.bytes = bytes;
+        }
+        self.newest_episode = self.newest_episode.max(extent.newest_episode);
+        extent.newest_episode = self.newest_episode;
+        self.left_out.get_or_insert_default().add(extent);
+    }
+
+    fn close(&mut self) -> Outcome {
+        self.handover.close();
+        let thread = self.thread.take();
+        thread.and_then(|thread| thread.join().ok()).unwrap_or(Outcome { failed: true, ..Outcome::default() })
+    }
+}
+
+impl Drop for Recorder {
+    /// Without an end: what was recorded is written.
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.commit(false);
+            self.close();
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Observations to frames, and frames to blocks: the two halves of writing, for whoever does them on two threads.
+
+use crate::model::{Gap, Observation, SessionEnd, SessionInfo};
+
+use super::block::{Compression, Packer};
+use super::columns;
+use super::format::{self, FrameRef, TooLong, VERSION, kind};
+
+/// Encodes observations.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    columns: columns::Writer,
+}
+
+impl Encoder {
+    /// Appends the frame of an observation.
+    ///
+    /// # Errors
+    ///
+    /// It would be longer than a reader accepts; `out` is unchanged.
+    pub fn observation(&mut self, out: &mut Vec<u8>, observation: &Observation) -> Result<(), TooLong> {
+        if let Observation::Candidates(run) = observation
+            && run.tasks.len() >= columns::LEAST
+            && self.columns.gather(run).is_some()
+        {
+            return format::append_payload(out, |out| {
+                self.columns.write(out, run);
+                kind::CANDIDATE_COLUMNS
+            });
+        }
+        format::append(out, FrameRef::Observation(observation))
+    }
+}
+
+/// What a file begins with: its header, and the session's description, which are for everybody and not packed.
+///
+/// # Errors
+///
+/// The description is longer than a reader accepts.
+pub fn head(info: &SessionInfo) -> Result<Vec<u8>, TooLong> {
+    let mut head = format::file_header(VERSION).to_vec();
+    format::append(&mut head, FrameRef::Info(info))?;
+    Ok(head)
+}
+
+/// Appends the frame that ends a session. It is not packed: it shows what the file came to.
+///
+/// # Errors
+///
+/// It would be longer than a reader accepts.
+pub fn end(out: &mut Vec<u8>, end: &SessionEnd) -> Result<(), TooLong> {
+    format::append(out, FrameRef::End(end))
+}
+
+/// Appends the frame that says what is missing.
+///
+/// # Errors
+///
+/// It would be longer than a reader accepts.
+pub fn gap(out: &mut Vec<u8>, gap: &Gap) -> Result<(), TooLong> {
+    format::append(out, FrameRef::Gap(gap))
+}
+
+/// The frames of cgroups' names in a run of frames that are whole.
+pub fn names(frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    format::split(frames).filter(|(kind, _)| *kind == kind::CGROUP).map(|(_, frame)| frame)
+}
+
+/// Makes blocks of frames.
+#[derive(Debug)]
+pub struct Blocks {
+    packer: Option<Packer>,
+}
+
+impl Blocks {
+    /// Takes the memory that it needs; `None` without it.
+    #[must_use]
+    pub fn new(compression: Compression) -> Option<Self> {
+        match compression {
+            Compression::None => Some(Self { packer: None }),
+            Compression::Zstd => Some(Self { packer: Some(Packer::new()?) }),
+        }
+    }
+
+    /// Appends frames: as a block, or as they are when that is not wanted or not shorter.
+    pub fn append(&mut self, out: &mut Vec<u8>, frames: &[u8]) {
+        if let Some(packed) = self.packer.as_mut().and_then(|packer| packer.pack(frames)) {
+            let block = format::append_payload(out, |out| {
+                out.extend_from_slice(&packed.head);
+                out.extend_from_slice(packed.bytes);
+                kind::BLOCK
+            });
+            if block.is_ok() {
+                return;
+            }
+        }
+        out.extend_from_slice(frames);
+    }
+}
