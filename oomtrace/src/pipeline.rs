@@ -156,6 +156,9 @@ impl Pipeline {
         if let Some(keeper) = &mut self.keeper {
             keeper.observation(&observation);
         }
+        if let Observation::Samples(samples) = &observation {
+            self.totals.samples.count(samples);
+        }
         // A kill is worth a write to the disk; the aborted scans around it, dozens in a storm, are not.
         let wanted = match &observation {
             Observation::Closed(closed) => closed.chosen == Some(Chosen::Task) || self.commit_always,
@@ -191,6 +194,11 @@ impl Pipeline {
             self.info = Some(*info);
         }
         self.flow()
+    }
+
+    /// What was observed so far is to be in the recording, though no episode says so.
+    pub fn keep(&mut self) {
+        self.commit(false);
     }
 
     /// An observation that comes after enough has been shown: it is neither recorded nor shown, and the ledger has to know of it.

@@ -1,6 +1,7 @@
 //! The finished episode: paths resolved, candidates ranked, victims told with what else is known of them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -8,6 +9,7 @@ use crate::badness::{Scored, Subject};
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
 use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
+use crate::model::sample::Sample;
 
 use super::Machine;
 use super::adjustments::Adjustments;
@@ -25,6 +27,7 @@ const ALLOCATING_TASK: &[u8] = b"oom_kill_allocating_task";
 pub(super) fn episode(
     open: Open,
     outcome: Outcome,
+    memory_before: Vec<Arc<Sample>>,
     cgroups: &mut CgroupTable,
     adjustments: &Adjustments,
     machine: Machine,
@@ -127,6 +130,7 @@ pub(super) fn episode(
         memcg_stat: evidence.memcg_stat,
         oom_group: evidence.oom_group.and_then(|group| paths.of(group.cgroup)),
         adj_changes,
+        memory_before,
         lost,
         report,
     }

@@ -29,6 +29,7 @@ mod victims;
 use crate::badness;
 use crate::model::episode::{Episode, Outcome};
 use crate::model::observation::{Exited, Opened, Reaper};
+use crate::model::sample::History;
 use crate::model::{Name, Observation, SessionInfo, gfp};
 
 pub use adjustments::Adjustments;
@@ -70,6 +71,7 @@ pub struct Assembler {
     machine: Machine,
     cgroups: CgroupTable,
     adjustments: Adjustments,
+    history: History,
     /// In order of entry. At most one, the last, has not returned yet: the kernel holds `oom_lock`.
     open: Vec<Open>,
     /// Highest episode number seen: records of lower ones that are not open any more come too late.
@@ -84,6 +86,7 @@ impl Assembler {
             machine: Machine::of(info),
             cgroups: CgroupTable::default(),
             adjustments: Adjustments::default(),
+            history: History::default(),
             open: Vec::new(),
             newest: 0,
         }
@@ -112,6 +115,7 @@ impl Assembler {
                 finished.extend(self.finish());
                 self.machine = Machine::of(&info);
                 self.adjustments = Adjustments::default();
+                self.history.forget();
             }
             Observation::Gap(gap) => {
                 // What is missing may be theirs, and what follows of them is pieces.
@@ -119,6 +123,9 @@ impl Assembler {
                 self.newest = self.newest.max(gap.newest_episode);
             }
             Observation::AdjUpdated(update) => self.adjustments.learn(&update),
+            Observation::Samples(samples) => {
+                self.history.learn(&samples);
+            }
             Observation::MemcgLevel(_)
             | Observation::Candidates(_)
             | Observation::Choice(_)
@@ -247,7 +254,8 @@ impl Assembler {
 
     fn build(&mut self, open: Open) -> Episode {
         let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
-        build::episode(open, outcome, &mut self.cgroups, &self.adjustments, self.machine)
+        let before = self.history.before(open.entered_ns);
+        build::episode(open, outcome, before, &mut self.cgroups, &self.adjustments, self.machine)
     }
 }
 

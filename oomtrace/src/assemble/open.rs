@@ -117,6 +117,7 @@ impl Open {
             | Observation::Released(_)
             | Observation::Origin(_)
             | Observation::Gap(_)
+            | Observation::Samples(_)
             | Observation::Clock(_) => {}
         }
     }

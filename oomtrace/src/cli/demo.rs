@@ -70,7 +70,7 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
     let pipeline = output::shown(&args.display, filter, Some(EPISODES));
     let mut tasks = None;
     let mut failed = None;
-    let summary = live::capture(capture, pipeline, Some(AT_MOST), |_| match Tasks::start(&memcg) {
+    let summary = live::capture(capture, pipeline, None, Some(AT_MOST), |_| match Tasks::start(&memcg) {
         Ok(started) => tasks = Some(started),
         Err(error) => failed = Some(error),
     })?;

@@ -156,6 +156,11 @@ fn describe(input: &Input, summary: &Summary, counts: Counts) -> String {
         "folded",
         Some(format!("{} passes counted on other episodes", text::grouped(counts.folded.into()))),
     );
+    if let Some((first, last)) = totals.samples.boot_ns {
+        let over = text::long_duration(last - first);
+        let count = text::grouped(totals.samples.count.into());
+        known("samples", Some(format!("{count} of the state of memory, over {over}")));
+    }
     known("victims", Some(text::grouped(totals.victims.into())));
     known("lost", Some(if totals.lost.any() { text::losses(&totals.lost) } else { "nothing".to_owned() }));
     known("kills", Some(kills(&totals.ledger)));
@@ -222,6 +227,7 @@ struct InfoJson<'a> {
     folded: u64,
     first_boot_ns: Option<u64>,
     last_boot_ns: Option<u64>,
+    samples: SamplesJson,
     lost: LostJson,
     ledger: LedgerJson<'a>,
     stats: Option<StatsJson<'a>>,
@@ -230,6 +236,14 @@ struct InfoJson<'a> {
     unreadable_frames: u64,
     bytes: u64,
     unpacked_bytes: u64,
+}
+
+/// Samples of the state of memory.
+#[derive(Serialize)]
+struct SamplesJson {
+    count: u64,
+    first_boot_ns: Option<u64>,
+    last_boot_ns: Option<u64>,
 }
 
 fn json<'a>(input: &'a Input, summary: &'a Summary, counts: Counts) -> InfoJson<'a> {
@@ -259,6 +273,11 @@ fn json<'a>(input: &'a Input, summary: &'a Summary, counts: Counts) -> InfoJson<
         folded: counts.folded,
         first_boot_ns: counts.first_ns,
         last_boot_ns: counts.last_ns,
+        samples: SamplesJson {
+            count: totals.samples.count,
+            first_boot_ns: totals.samples.boot_ns.map(|(first, _)| first),
+            last_boot_ns: totals.samples.boot_ns.map(|(_, last)| last),
+        },
         lost: totals.lost.into(),
         ledger: (&totals.ledger).into(),
         stats: totals.stats.as_ref().map(StatsJson::from),

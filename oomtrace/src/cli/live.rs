@@ -21,27 +21,34 @@ use crate::pipeline::{Pipeline, Summary};
 use crate::sink::terminal::text;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, LiveError, Options, host, protect};
+use crate::source::samples::Heartbeat;
 
-use super::args::{Attach, CaptureArgs, DisplayArgs, ProbeLog, RecordArgs, WatchArgs};
+use super::args::{Attach, CaptureArgs, DisplayArgs, ProbeLog, RecordArgs, SampleArgs, WatchArgs};
 use super::say::say_stats;
-use super::{output, say};
+use super::{heartbeat, output, say};
 
 /// Runs `watch`.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
-    let capture =
-        Capture { args: &args.capture, display: Some(&args.display), output: args.output.as_deref() };
+    let capture = Capture {
+        args: &args.capture,
+        display: Some(&args.display),
+        output: args.output.as_deref(),
+        samples: args.samples,
+    };
     capture.run(Filter::from(&args.filter))
 }
 
 /// Runs `record`.
 pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
-    Capture { args: &args.capture, display: None, output: Some(&args.output) }.run(Filter::default())
+    Capture { args: &args.capture, display: None, output: Some(&args.output), samples: args.samples }
+        .run(Filter::default())
 }
 
 struct Capture<'a> {
     args: &'a CaptureArgs,
     display: Option<&'a DisplayArgs>,
     output: Option<&'a Path>,
+    samples: SampleArgs,
 }
 
 impl Capture<'_> {
@@ -55,7 +62,9 @@ impl Capture<'_> {
         let live = Live::start(&options).map_err(refusal)?;
         say_refused(&live);
         let pipeline = output::captured(self.display, filter, self.args, self.output)?;
-        let summary = capture(live, pipeline, self.args.duration, |info| say_ready(info, exposed))?;
+        let heartbeat = self.samples.every(None).map(heartbeat::start);
+        let summary =
+            capture(live, pipeline, heartbeat, self.args.duration, |info| say_ready(info, exposed))?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
         Ok(summary.exit())
@@ -109,6 +118,7 @@ pub(super) fn refusal(error: LiveError) -> anyhow::Error {
 pub(super) fn capture(
     live: Live,
     pipeline: Pipeline,
+    heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
     ready: impl FnOnce(&SessionInfo),
 ) -> anyhow::Result<Summary> {
@@ -116,18 +126,22 @@ pub(super) fn capture(
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    runtime.block_on(drive(live, pipeline, duration, ready))
+    runtime.block_on(drive(live, pipeline, heartbeat, duration, ready))
 }
 
 async fn drive(
     mut live: Live,
     mut pipeline: Pipeline,
+    mut heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
     ready: impl FnOnce(&SessionInfo),
 ) -> anyhow::Result<Summary> {
     let mut stop = Stop::new(duration)?;
     let mut lost = Lost::default();
     let mut flow = pipeline.start(&live.info);
+    if let Some(heartbeat) = &mut heartbeat {
+        heartbeat.look(host::boot_ns());
+    }
     ready(&live.info);
     // There may be more on the ring than was taken.
     let mut more = false;
@@ -141,6 +155,7 @@ async fn drive(
                 Woken::Capture
             }
             () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
+            () = deadline(heartbeat.as_ref().map(Heartbeat::due_ns)) => Woken::Beat,
             () = log_tick(live.probe_log.is_some()) => Woken::Capture,
         };
         if let Some(meter) = &mut live.meter
@@ -151,9 +166,15 @@ async fn drive(
         if let Some(log) = &mut live.probe_log {
             log.flush();
         }
-        (flow, more) = drain(&mut live, &mut pipeline, &mut lost, AT_ONCE);
+        (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
         if woken == Woken::Deadline && flow.is_continue() {
             flow = pipeline.push(Observation::Clock(Clock { boot_ns: host::boot_ns() }));
+        }
+        if woken == Woken::Beat
+            && flow.is_continue()
+            && let Some(heartbeat) = &mut heartbeat
+        {
+            flow = heartbeat::sample(heartbeat, &mut pipeline, more);
         }
     }
     let missed_runs = live.missed_runs();
@@ -163,7 +184,10 @@ async fn drive(
     let cost = live.meter.take().map(|meter| meter.stats());
     live.detach();
     if flow.is_continue() {
-        let _ended_anyway = drain(&mut live, &mut pipeline, &mut lost, usize::MAX);
+        flow = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, usize::MAX).0;
+    }
+    if flow.is_continue() {
+        let _ended_anyway = heartbeat::hand_on(&mut heartbeat, &mut pipeline);
     }
     while let Some(observation) = live.feed.take() {
         pipeline.pass_by(&observation);
@@ -185,6 +209,7 @@ async fn drive(
 enum Woken {
     Capture,
     Deadline,
+    Beat,
 }
 
 /// Observations that are taken off the ring before signals are looked at again.
@@ -192,9 +217,21 @@ const AT_ONCE: usize = 1024;
 
 /// Takes what is on the ring, `most` observations at the most; tells whether there may be more. Losses of episodes are summed
 /// as they pass, because a recording's end has to hold those of unfinished ones too.
-fn drain(live: &mut Live, pipeline: &mut Pipeline, lost: &mut Lost, most: usize) -> (ControlFlow<()>, bool) {
+///
+/// Samples that were held back come before the first observation of an episode.
+fn drain(
+    live: &mut Live,
+    pipeline: &mut Pipeline,
+    heartbeat: &mut Option<Heartbeat>,
+    lost: &mut Lost,
+    most: usize,
+) -> (ControlFlow<()>, bool) {
     for _ in 0..most {
         let Some(observation) = live.feed.take() else { return (ControlFlow::Continue(()), false) };
+        let begins = observation.stamp().is_some_and(|at| at.episode != 0);
+        if begins && heartbeat::hand_on(heartbeat, pipeline).is_break() {
+            return (ControlFlow::Break(()), false);
+        }
         if let Observation::Closed(closed) = &observation {
             lost.add(closed.lost);
         }

@@ -6,6 +6,7 @@ pub mod args;
 mod demo;
 mod doctor;
 mod explain;
+mod heartbeat;
 mod import;
 mod info;
 mod input;

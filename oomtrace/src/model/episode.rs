@@ -2,10 +2,13 @@
 //!
 //! This is what sinks print. Numbers are raw (pages, bytes, nanoseconds); turning them into words is a sink's business.
 
+use std::sync::Arc;
+
 use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, Situation, Stack, ZoneMemory};
 use super::name::Name;
 use super::observation::{Constraint, Lost, Memory, Score, TaskFlags};
 use super::report::Report;
+use super::sample::Sample;
 
 /// One pass through `out_of_memory()` and what followed.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +76,9 @@ pub struct Episode {
     pub oom_group: Option<Name>,
     /// Changes of `oom_score_adj` of candidates and victims seen since the capture began, oldest first.
     pub adj_changes: Vec<AdjUpdated>,
+    /// The state of memory in the ten minutes before, oldest first: all samples of the last minute, and of the nine before it those
+    /// that looked at the cgroups. Empty when none were taken.
+    pub memory_before: Vec<Arc<Sample>>,
     /// What was lost.
     pub lost: Lost,
     /// What the report in the kernel's log says; `None` from other sources, and of a report that was not read to its end. Then

@@ -12,6 +12,7 @@ pub mod meminfo;
 pub mod name;
 pub mod observation;
 pub mod report;
+pub mod sample;
 pub mod session;
 pub mod short_id;
 pub mod stats;

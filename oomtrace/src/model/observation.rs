@@ -13,6 +13,7 @@ use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, OomGroup, Situation, St
 use super::gap::Gap;
 use super::name::Name;
 use super::report::Report;
+use super::sample::Samples;
 use super::session::SessionInfo;
 
 /// One fact.
@@ -64,13 +65,16 @@ pub enum Observation {
     Origin(Box<SessionInfo>),
     /// Observations are missing here. Only in recordings; no source makes it.
     Gap(Gap),
+    /// The state of memory at moments before: taken between episodes, and told when the next one begins, or later.
+    Samples(Samples),
     /// The source's clock moved on while an episode was unfinished. Sources send these so that deadlines are part of the
     /// recording and replay closes an episode exactly where live capture did.
     Clock(Clock),
 }
 
 impl Observation {
-    /// When it was made, ns since boot; `None` for [`Observation::Cgroup`], which has no time of its own.
+    /// When it was made, ns since boot; `None` for what has no time of its own: [`Observation::Cgroup`], and samples, which are
+    /// told later than they were taken.
     #[must_use]
     pub fn boot_ns(&self) -> Option<u64> {
         match self {
@@ -101,7 +105,7 @@ impl Observation {
             Self::OomGroup(o) => Some(o.at),
             Self::AdjUpdated(o) => Some(o.at),
             Self::Report(o) => Some(o.at),
-            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) => None,
+            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) | Self::Samples(_) => None,
         }
     }
 }
@@ -128,7 +132,7 @@ impl Observation {
             Self::OomGroup(o) => Some(&mut o.at),
             Self::AdjUpdated(o) => Some(&mut o.at),
             Self::Report(o) => Some(&mut o.at),
-            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) => None,
+            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) | Self::Samples(_) => None,
         }
     }
 }

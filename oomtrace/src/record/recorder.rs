@@ -103,7 +103,10 @@ impl Recorder {
             self.held.learn(update);
             return;
         }
-        self.let_go();
+        // Samples come while nothing happens, and adjustments are for when something does.
+        if !matches!(observation, Observation::Samples(_)) {
+            self.let_go();
+        }
         self.add(observation);
     }
 

@@ -8,7 +8,7 @@
 //! | 1.1 | 0.1.0 | the situation around the choice: call path, memory, settings, counters, adjustments |
 //! | 1.2 | 0.1.0 | candidates field by field, compressed blocks |
 //! | 1.3 | 0.1.0 | what logs tell: reports, other boots and machines in one session, named counters |
-//! | 1.4 | 0.1.0 | gaps |
+//! | 1.4 | 0.1.0 | gaps, samples of the state of memory |
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use minicbor::{Decode, Encode};
 
 use crate::model::{Gap, Observation, SessionEnd, SessionInfo};
 
-use super::columns;
+use super::{columns, samples};
 
 /// First bytes of every file. The high bit shows transports that strip it, the line ends those that translate them, and
 /// the control-Z stops `type` on one system; all three tell text tools that this is not text.
@@ -113,6 +113,8 @@ pub mod kind {
     pub const REPORT: u16 = 37;
     /// `Observation::Origin`.
     pub const ORIGIN: u16 = 38;
+    /// `Observation::Samples` ([`samples`](mod@crate::session::samples)).
+    pub const SAMPLES: u16 = 39;
 }
 
 /// What a frame holds.
@@ -239,6 +241,10 @@ fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
             Observation::Report(o) => put(out, kind::REPORT, o),
             Observation::Origin(o) => put(out, kind::ORIGIN, o),
             Observation::Gap(o) => put(out, kind::GAP, o),
+            Observation::Samples(o) => {
+                samples::write(out, o);
+                kind::SAMPLES
+            }
         },
     }
 }
@@ -293,6 +299,7 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::CANDIDATE_COLUMNS => {
             columns::read(payload).map(|o| Frame::Observation(Observation::Candidates(o)))
         }
+        kind::SAMPLES => samples::read(payload).map(|o| Frame::Observation(Observation::Samples(o))),
         _ => return Ok(None),
     };
     frame.map(Some).map_err(|source| PayloadError { kind, source })

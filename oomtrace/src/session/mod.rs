@@ -9,6 +9,7 @@ pub mod encode;
 pub mod error;
 pub mod format;
 pub mod reader;
+mod samples;
 #[cfg(test)]
 mod tests;
 pub mod writer;

@@ -7,7 +7,7 @@ pub mod terminal;
 use std::io;
 
 use crate::model::observation::Lost;
-use crate::model::{Episode, Gap, Ledger, SessionInfo, Stats};
+use crate::model::{Episode, Gap, Ledger, SessionInfo, Stats, sample};
 
 pub use json::Json;
 pub use terminal::Terminal;
@@ -73,6 +73,8 @@ pub struct Totals {
     pub lost: Lost,
     /// Kills of the whole session, whatever was shown, against the kernel's counters.
     pub ledger: Ledger,
+    /// The memory samples of the whole session.
+    pub samples: sample::Span,
     /// What the capture cost, when that was asked for.
     pub stats: Option<Stats>,
 }

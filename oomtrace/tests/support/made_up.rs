@@ -3,6 +3,8 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+#[path = "made_up/before.rs"]
+pub mod before;
 #[path = "made_up/evidence.rs"]
 pub mod evidence;
 
@@ -559,6 +561,7 @@ pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
         ("sysrq-silent-scorer", sysrq_with_silent_scorer()),
         ("allocating-task", allocating_task()),
         ("odd", odd()),
+        ("minutes-before", before::minutes_before()),
     ];
     all.extend(evidence::scenarios());
     all

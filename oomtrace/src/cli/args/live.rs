@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CaptureArgs, DisplayArgs, FilterArgs};
+use super::{CaptureArgs, DisplayArgs, FilterArgs, SampleArgs};
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -13,6 +13,9 @@ pub struct WatchArgs {
     /// Record to FILE as well; `-` records to stdout and shows nothing
     #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
     pub output: Option<PathBuf>,
+    /// The minutes before.
+    #[command(flatten)]
+    pub samples: SampleArgs,
     /// How to show it.
     #[command(flatten)]
     pub display: DisplayArgs,
@@ -30,4 +33,7 @@ pub struct RecordArgs {
     /// Record to FILE; `-` is stdout
     #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
     pub output: PathBuf,
+    /// The minutes before.
+    #[command(flatten)]
+    pub samples: SampleArgs,
 }

@@ -6,6 +6,7 @@ mod filter;
 mod live;
 mod machine;
 mod recorded;
+mod samples;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +17,7 @@ pub use filter::{FilterArgs, OutcomeArg, ScopeArg};
 pub use live::{RecordArgs, WatchArgs};
 pub use machine::{DemoArgs, DemoTaskArgs, DoctorArgs, RankArgs};
 pub use recorded::{ExplainArgs, ImportArgs, InfoArgs, ReplayArgs};
+pub use samples::SampleArgs;
 pub use values::Speed;
 
 /// Shows why the Linux OOM killer chose its victim: live, recorded, replayed

@@ -11,7 +11,7 @@ mod read;
 mod tests;
 mod write;
 
-pub(super) use read::read;
+pub(super) use read::{Column, read};
 pub(super) use write::Writer;
 
 use crate::model::observation::Memory;
@@ -67,11 +67,11 @@ mod state {
 const PAGE: u64 = 4096;
 
 /// Small numbers of either sign as small numbers.
-fn zigzag(value: i64) -> u64 {
+pub(super) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
-fn unzigzag(value: u64) -> i64 {
+pub(super) fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 

@@ -156,12 +156,20 @@ impl Run<'_> {
 
 /// What is left of a column.
 #[derive(Clone, Copy)]
-struct Column<'a>(&'a [u8]);
+pub(in crate::session) struct Column<'a>(&'a [u8]);
 
-impl Column<'_> {
+impl<'a> Column<'a> {
+    pub(in crate::session) fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(in crate::session) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next number: seven bits a byte, the lowest first; a byte with the highest bit set is not the last.
     #[inline(always)]
-    fn next(&mut self) -> Option<u64> {
+    pub(in crate::session) fn next(&mut self) -> Option<u64> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         if first < 0x80 { Some(first.into()) } else { self.longer(first) }

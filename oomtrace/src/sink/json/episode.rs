@@ -11,6 +11,7 @@ use crate::model::{Name, SessionInfo, ShortId, gfp};
 use super::evidence::{AdjJson, FrameJson, MomentJson, SituationJson, moments};
 use super::memory::{MachineJson, MemcgStatJson, machine};
 use super::report::ReportJson;
+use super::samples::SampleJson;
 use super::session::{LostJson, SettingsJson};
 use super::{NameJson, rfc3339};
 
@@ -50,6 +51,7 @@ pub(super) struct Rest<'a> {
     victims: Vec<VictimJson<'a>>,
     oom_group: Option<NameJson<'a>>,
     adj_changes: Vec<AdjJson<'a>>,
+    memory_before: Vec<SampleJson<'a>>,
     scan: Option<ScanJson>,
     timeline: Vec<MomentJson>,
     folded: FoldedJson,
@@ -239,6 +241,7 @@ impl<'a> Rest<'a> {
             victims: episode.victims.iter().map(|victim| VictimJson::new(victim, info)).collect(),
             oom_group: episode.oom_group.as_ref().map(NameJson::from),
             adj_changes: episode.adj_changes.iter().map(|change| AdjJson::new(change, info)).collect(),
+            memory_before: episode.memory_before.iter().map(|sample| SampleJson(sample)).collect(),
             timeline: moments(episode, info),
             scan: episode.scan_ns.zip(episode.opened_ns).map(|((first, last), opened)| ScanJson {
                 first_ns: first.saturating_sub(opened),

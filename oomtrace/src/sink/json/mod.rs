@@ -8,6 +8,7 @@ mod ledger;
 mod memory;
 mod rank;
 mod report;
+mod samples;
 mod session;
 mod stats;
 

@@ -226,8 +226,18 @@ pub(super) struct End<'a> {
 
 impl<'a> End<'a> {
     pub(super) fn new(totals: &'a Totals, info: Option<&SessionInfo>) -> Self {
-        let &Totals { complete, episodes, victims, hidden, boot_ns, gaps, lost, ref ledger, ref stats } =
-            totals;
+        let &Totals {
+            complete,
+            episodes,
+            victims,
+            hidden,
+            boot_ns,
+            gaps,
+            lost,
+            ref ledger,
+            ref stats,
+            samples: _,
+        } = totals;
         Self {
             r#type: "end",
             complete,

@@ -51,7 +51,7 @@ fn the_fields_are_those_of_the_contract() {
         set(
             "type id short_id time boot_ns duration_ns source outcome scope constraint sysrq order gfp_mask totalpages trigger \
              situation settings memory memcg chosen_points message evaluated blocker scorer_silent report candidates victims \
-             oom_group adj_changes scan timeline folded lost"
+             oom_group adj_changes memory_before scan timeline folded lost"
         )
     );
     let candidate = format!(

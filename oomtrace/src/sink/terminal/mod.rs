@@ -6,8 +6,9 @@
 //! - [`stats`]: what a capture cost, for stderr;
 //! - [`ranking`]: who would be killed next, with the same table;
 //! - [`explain`]: one episode explained at length;
-//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
+//! - [`headline`], [`callpath`], [`limits`], [`memory`], [`before`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
+mod before;
 mod callpath;
 mod explain;
 mod headline;
@@ -32,7 +33,7 @@ pub(crate) mod text {
     pub(crate) use super::explain::{assumption, doubt};
     pub(crate) use super::ledger::line as ledger;
     pub(crate) use super::stats::table as stats;
-    pub(crate) use super::words::{date_time, grouped, losses, size, task};
+    pub(crate) use super::words::{date_time, grouped, long_duration, losses, size, task};
 }
 
 use std::io::{self, Write};
@@ -140,6 +141,7 @@ impl<W: Write> Sink for Terminal<W> {
             page.labelled("message", &message.to_string());
         }
         if self.options.verbose {
+            before::write(&context, &mut page);
             timeline::write(&context, &mut page);
         }
         outcome::folded(&context, &mut page);

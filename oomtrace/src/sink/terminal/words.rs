@@ -63,7 +63,7 @@ pub(super) fn duration(ns: u64) -> String {
 }
 
 /// The same for spans of hours and days: `18.4 s`, `12 min`, `5 h`, `3 days`.
-pub(super) fn long_duration(ns: u64) -> String {
+pub(crate) fn long_duration(ns: u64) -> String {
     const MINUTE: u64 = 60_000_000_000;
     const HOUR: u64 = 60 * MINUTE;
     match ns {
