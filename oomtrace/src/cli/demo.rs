@@ -14,7 +14,7 @@ use crate::session::Reader;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, Options};
 
-use super::args::{DemoArgs, Speed};
+use super::args::DemoArgs;
 use super::input::Input;
 use super::{live, output, replay, say};
 use memcg::Memcg;
@@ -101,6 +101,6 @@ fn recorded(args: &DemoArgs, reason: &str) -> anyhow::Result<Exit> {
     ));
     let mut input = Input { name: "the bundled recording".to_owned(), is_file: true, reader };
     let pipeline = output::shown(&args.display, Filter::default(), None);
-    let (summary, _) = replay::drive(&mut input, pipeline, Speed::Max);
+    let (summary, _) = replay::drive(&mut input, pipeline, &mut replay::Pace::max());
     Ok(summary.exit())
 }

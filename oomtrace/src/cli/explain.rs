@@ -1,5 +1,6 @@
 //! `oomtrace explain`: one episode of a recording, at length.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,33 +10,32 @@ use crate::exit::{Exit, Usage};
 use crate::explain::change::{ParseError, Who};
 use crate::explain::explain;
 use crate::explain::what_if::{self, Mistake};
-use crate::filter::Filter;
+use crate::filter::{Filter, Which};
 use crate::model::episode::{Episode, Outcome, Person};
-use crate::model::{Name, SessionInfo};
-use crate::pipeline::Pipeline;
+use crate::model::{Name, SessionInfo, ShortId};
 use crate::sink::terminal::{self, text};
-use crate::sink::{FanOut, Sink, Totals, json};
+use crate::sink::{Sink, Totals, json};
 
-use super::args::{ExplainArgs, Speed};
-use super::{input, output, replay, say};
+use super::args::ExplainArgs;
+use super::output;
+use super::recordings::Recordings;
+use super::replay::Pace;
+use super::stream::{self, Wanted};
 
 /// Episodes, and processes, that a message lists.
 const LISTED: usize = 20;
 
 /// Runs the command.
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
-    let mut input = input::open(&args.file)?;
-    let found = Arc::new(Mutex::new(Found { wanted: args.episode, ..Found::default() }));
-    let mut sinks = FanOut::default();
-    sinks.add("the episode", Box::new(Finder(Arc::clone(&found))));
-    let pipeline = Pipeline::new(sinks, Filter::default(), |message| say(&message));
-    let (summary, _) = replay::drive(&mut input, pipeline, Speed::Max);
-    let mut found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    let verdict = input.verdict();
-    let origin = found.info.take();
-    let episode = found.episode(&input.name)?;
-
-    let info = origin.as_deref().unwrap_or(input.reader.info());
+    let recordings = Recordings::of(std::slice::from_ref(&args.file))?;
+    let name = recordings.name();
+    let found = Arc::new(Mutex::new(Found { wanted: args.episode.clone(), ..Found::default() }));
+    let finder = Box::new(Finder(Arc::clone(&found)));
+    let wanted = Wanted::all(Filter::default(), Pace::max());
+    let (_, exit) = stream::show(recordings, "the episode", finder, wanted)?;
+    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+    let (episode, info) = found.episode(&name)?;
+    let info = &*info;
     let mut changes = Vec::with_capacity(args.what_if.len());
     for text in &args.what_if {
         changes.push(text.parse().map_err(|error| Usage(unreadable(&error, &episode, info)))?);
@@ -51,20 +51,21 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
         out.write_all(terminal::explanation(&explanation, options).as_bytes())?;
     }
     out.flush()?;
-    Ok(summary.exit().max(verdict))
+    Ok(exit)
 }
 
 /// The episode to explain, and what else there is.
 #[derive(Default)]
 struct Found {
-    /// The number that was asked for.
-    wanted: Option<u64>,
-    episode: Option<Episode>,
-    /// Number, outcome and victim of the first ones.
-    listed: Vec<(u64, Outcome, Option<Person>)>,
-    /// The head that is in force, when it is not that of the recording.
-    origin: Option<Box<SessionInfo>>,
-    /// The same for the episode.
+    /// The one that was asked for.
+    wanted: Option<Which>,
+    /// With the head that was in force.
+    episode: Option<(Episode, Box<SessionInfo>)>,
+    /// Those that are what was asked for.
+    ids: BTreeSet<ShortId>,
+    /// Number, id, outcome and victim of the first ones.
+    listed: Vec<(u64, ShortId, Outcome, Option<Person>)>,
+    /// The head that is in force.
     info: Option<Box<SessionInfo>>,
     /// How many there are.
     count: u64,
@@ -75,35 +76,39 @@ struct Found {
 struct Finder(Arc<Mutex<Found>>);
 
 impl Sink for Finder {
-    fn start(&mut self, _: &SessionInfo) -> io::Result<()> {
+    fn start(&mut self, info: &SessionInfo) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).info = Some(Box::new(info.clone()));
         Ok(())
     }
 
     fn origin(&mut self, info: &SessionInfo) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).origin = Some(Box::new(info.clone()));
-        Ok(())
+        self.start(info)
     }
 
     fn episode(&mut self, episode: &Episode) -> io::Result<()> {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(info) = found.info.clone() else { return Ok(()) };
+        let id = ShortId::of(episode, &info);
         found.count += 1;
         if found.listed.len() < LISTED {
             let victim = episode.victims.first().map(|victim| victim.task.clone());
-            found.listed.push((episode.id, episode.outcome, victim));
+            found.listed.push((episode.id, id, episode.outcome, victim));
         }
         let killed = matches!(episode.outcome, Outcome::Killed | Outcome::GroupKilled);
         found.kills += u64::from(killed);
-        let take = match found.wanted {
-            Some(wanted) => episode.id == wanted,
+        let take = match &found.wanted {
+            Some(wanted) => wanted.is(episode.id, id),
             // Episodes come in the order in which they are over.
             None if killed => {
-                found.kills == 1 || found.episode.as_ref().is_none_or(|other| other.id < episode.id)
+                let before = found.episode.as_ref();
+                found.kills == 1
+                    || before.is_none_or(|(other, of)| entered(other, of) <= entered(episode, &info))
             }
             None => found.count == 1,
         };
         if take {
-            found.episode = Some(episode.clone());
-            found.info = found.origin.clone();
+            found.ids.insert(id);
+            found.episode = Some((episode.clone(), info));
         }
         Ok(())
     }
@@ -113,9 +118,18 @@ impl Sink for Finder {
     }
 }
 
+/// What orders episodes: the time, where it is known, and the number.
+fn entered(episode: &Episode, info: &SessionInfo) -> (Option<i128>, u64) {
+    (episode.opened_ns.and_then(|ns| info.unix_ns(ns)), episode.id)
+}
+
 impl Found {
-    fn episode(self, name: &str) -> anyhow::Result<Episode> {
+    fn episode(self, name: &str) -> anyhow::Result<(Episode, Box<SessionInfo>)> {
         let list = self.list();
+        if self.wanted.is_some() && self.ids.len() > 1 {
+            let ids: Vec<String> = self.ids.iter().take(LISTED).map(ToString::to_string).collect();
+            return Err(Usage(format!("{name}: which one? There are {}", ids.join(", "))).into());
+        }
         match (self.episode, self.wanted) {
             _ if self.count == 0 => Err(anyhow!("{name}: there is no episode in it")),
             (Some(episode), Some(_)) => Ok(episode),
@@ -131,10 +145,10 @@ impl Found {
         let mut lines: Vec<String> = self
             .listed
             .iter()
-            .map(|(id, outcome, victim)| {
+            .map(|(number, id, outcome, victim)| {
                 let victim =
                     victim.as_ref().map_or_else(String::new, |victim| format!("  {}", text::task(victim)));
-                format!("  {id}  {}{victim}", outcome_words(*outcome))
+                format!("  {number}  {id}  {}{victim}", outcome_words(*outcome))
             })
             .collect();
         let more = self.count.saturating_sub(self.listed.len() as u64);

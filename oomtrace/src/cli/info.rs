@@ -14,18 +14,32 @@ use crate::sink::json::{LedgerJson, LostJson, StatsJson, rfc3339};
 use crate::sink::terminal::text;
 use crate::sink::{FanOut, Sink, Totals};
 
-use super::args::{InfoArgs, Speed};
-use super::input::{self, Input};
+use super::args::InfoArgs;
+use super::input::Input;
+use super::recordings::Recordings;
+use super::replay::Pace;
 use super::{replay, say};
 
 /// Runs the command.
 pub(super) fn run(args: &InfoArgs) -> anyhow::Result<Exit> {
-    let mut input = input::open(&args.file)?;
+    let mut recordings = Recordings::of(&args.files)?;
+    let mut exit = Exit::Done;
+    let mut first = true;
+    while let Some(input) = recordings.next()? {
+        if !std::mem::take(&mut first) && !args.json {
+            writeln!(io::stdout())?;
+        }
+        exit = exit.max(tell(input, args)?);
+    }
+    Ok(exit.max(recordings.exit()))
+}
+
+fn tell(mut input: Input, args: &InfoArgs) -> anyhow::Result<Exit> {
     let counts = Arc::new(Mutex::new(Counts::default()));
     let mut sinks = FanOut::default();
     sinks.add("the counts", Box::new(Counter(Arc::clone(&counts))));
     let pipeline = Pipeline::new(sinks, Filter::default(), |message| say(&message));
-    let (summary, _) = replay::drive(&mut input, pipeline, Speed::Max);
+    let (summary, _) = replay::drive(&mut input, pipeline, &mut Pace::max());
     let counts = *counts.lock().unwrap_or_else(PoisonError::into_inner);
 
     let mut out = io::stdout().lock();

@@ -10,12 +10,15 @@ mod heartbeat;
 mod import;
 mod info;
 mod input;
+mod list;
 mod live;
 pub mod output;
 mod probe_log;
 mod rank;
+mod recordings;
 mod replay;
 mod say;
+mod stream;
 
 use clap::Parser;
 
@@ -35,6 +38,7 @@ pub fn main() -> Exit {
         Command::Watch(args) => live::watch(args),
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
+        Command::List(args) => list::run(args),
         Command::Import(args) => import::run(args),
         Command::Rank(args) => rank::run(args),
         Command::Explain(args) => explain::run(args),

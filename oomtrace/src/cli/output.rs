@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::pipeline::Pipeline;
 use crate::record::{self, RecordingFile, Stream};
 use crate::sink::terminal::{self, Terminal};
-use crate::sink::{FanOut, Json};
+use crate::sink::{FanOut, Json, Sink};
 
 use super::args::{CaptureArgs, Color, DisplayArgs};
 use super::say;
@@ -30,12 +30,18 @@ const MAX_WIDTH: usize = 1000;
 /// None today; opening the targets that later sinks have may fail.
 pub(super) fn shown(display: &DisplayArgs, filter: Filter, count: Option<u64>) -> Pipeline {
     let mut sinks = FanOut::default();
-    if display.json {
-        sinks.add("the JSON output", Box::new(Json::new(io::stdout())));
-    } else {
-        sinks.add("the text output", Box::new(Terminal::new(io::stdout(), options(display))));
-    }
+    let (name, sink) = sink(display);
+    sinks.add(name, sink);
     Pipeline::new(sinks, filter, |message| say(&message)).stop_after(count)
+}
+
+/// What shows on stdout, and its name for messages.
+pub(super) fn sink(display: &DisplayArgs) -> (&'static str, Box<dyn Sink + Send>) {
+    if display.json {
+        ("the JSON output", Box::new(Json::new(io::stdout())))
+    } else {
+        ("the text output", Box::new(Terminal::new(io::stdout(), options(display))))
+    }
 }
 
 /// A pipeline for a capture: shows (unless `display` is `None`) and records (unless `output` is `None`). With `-` the

@@ -7,34 +7,34 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::exit::Exit;
-use crate::filter::Filter;
 use crate::model::Observation;
 use crate::pipeline::{Pipeline, Summary};
 
 use super::args::{ReplayArgs, Speed};
-use super::input::{self, Input, Recording};
+use super::input::{Input, Recording};
 use super::output;
+use super::recordings::Recordings;
 use super::say::say_stats;
+use super::stream::{self, Wanted};
 
 /// Observations that are read before they are needed: a few thousand candidates.
 const AHEAD: usize = 16;
 
 /// Runs the command.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let mut input = input::open(&args.file)?;
-    let pipeline = output::shown(&args.display, Filter::from(&args.filter), args.count);
-    let (summary, whole) = drive(&mut input, pipeline, args.speed);
+    let recordings = Recordings::of(&args.files)?;
+    let (name, sink) = output::sink(&args.display);
+    let pace = Pace::new(args.speed, args.idle_cap);
+    let wanted = Wanted { count: args.count, ..Wanted::all(args.pick.with(&args.filter), pace) };
+    let (summary, exit) = stream::show(recordings, name, sink, wanted)?;
     say_stats(&summary);
-    if summary.failed || summary.pipe_closed || !whole {
-        return Ok(summary.exit());
-    }
-    Ok(summary.exit().max(input.verdict()))
+    Ok(exit)
 }
 
 /// Feeds a recording to a pipeline; also tells whether it was read to its end.
-pub(super) fn drive(input: &mut Input, mut pipeline: Pipeline, speed: Speed) -> (Summary, bool) {
+pub(super) fn drive(input: &mut Input, mut pipeline: Pipeline, pace: &mut Pace) -> (Summary, bool) {
     let Input { reader, is_file, .. } = input;
-    let mut pace = Pace::new(speed, reader.info().started_boot_ns);
+    pace.begin(reader.info().started_boot_ns);
     let mut flow = pipeline.start(reader.info());
     let mut take = |observation: Observation| {
         if let Some(boot_ns) = observation.boot_ns() {
@@ -68,25 +68,63 @@ fn read_ahead(
 }
 
 /// Waits so that things come as they came, or so many times as fast.
-struct Pace {
+pub(super) struct Pace {
     factor: Option<f64>,
-    started: Instant,
-    started_boot_ns: u64,
+    /// Longest wait between two of them.
+    idle_cap: Duration,
+    last_boot_ns: u64,
+    /// When the last one was due.
+    due: Instant,
 }
 
 impl Pace {
-    fn new(speed: Speed, started_boot_ns: u64) -> Self {
+    pub(super) fn new(speed: Speed, idle_cap: Duration) -> Self {
         let factor = match speed {
             Speed::Max => None,
             Speed::Times(factor) => Some(factor),
         };
-        Self { factor, started: Instant::now(), started_boot_ns }
+        Self { factor, idle_cap, last_boot_ns: 0, due: Instant::now() }
+    }
+
+    /// Never waits.
+    pub(super) fn max() -> Self {
+        Self::new(Speed::Max, Duration::ZERO)
+    }
+
+    /// A recording begins.
+    fn begin(&mut self, boot_ns: u64) {
+        (self.last_boot_ns, self.due) = (boot_ns, Instant::now());
     }
 
     fn wait_until(&mut self, boot_ns: u64) {
         let Some(factor) = self.factor else { return };
-        let since_start = boot_ns.saturating_sub(self.started_boot_ns) as f64 / 1e9 / factor;
-        let due = Duration::try_from_secs_f64(since_start).unwrap_or(Duration::MAX);
-        thread::sleep(due.saturating_sub(self.started.elapsed()));
+        // What is stamped earlier than what came before it is due at once.
+        let since_last = boot_ns.saturating_sub(self.last_boot_ns) as f64 / 1e9 / factor;
+        let wait =
+            Duration::try_from_secs_f64(since_last).map_or(self.idle_cap, |wait| wait.min(self.idle_cap));
+        self.last_boot_ns = self.last_boot_ns.max(boot_ns);
+        self.due += wait;
+        thread::sleep(self.due.saturating_duration_since(Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_waited_for_longer_than_the_cap() {
+        let mut pace = Pace::new(Speed::Times(1e6), Duration::from_millis(1));
+        pace.begin(5_000_000_000);
+        let start = pace.due;
+        pace.wait_until(5_000_001_000);
+        assert_eq!(pace.due, start);
+        pace.wait_until(5_100_001_000);
+        assert_eq!(pace.due.duration_since(start), Duration::from_nanos(100));
+        // A day.
+        pace.wait_until(86_405_000_000_000);
+        assert_eq!(pace.due.duration_since(start), Duration::from_nanos(1_000_100));
+        pace.wait_until(7);
+        assert_eq!(pace.due.duration_since(start), Duration::from_nanos(1_000_100));
     }
 }

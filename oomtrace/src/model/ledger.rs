@@ -52,6 +52,24 @@ pub enum Reason {
 }
 
 impl Ledger {
+    /// Adds that of a capture that comes after.
+    pub fn add(&mut self, next: &Self) {
+        let Self { counted, captured, processes, shared_mm, exiting, reasons, cgroups_compared, cgroups } =
+            next;
+        self.counted = self.counted.zip(*counted).map(|(before, next)| before.saturating_add(next));
+        self.captured = self.captured.saturating_add(*captured);
+        self.processes = self.processes.saturating_add(*processes);
+        self.shared_mm = self.shared_mm.saturating_add(*shared_mm);
+        self.exiting = self.exiting.saturating_add(*exiting);
+        for reason in reasons {
+            if !self.reasons.contains(reason) {
+                self.reasons.push(*reason);
+            }
+        }
+        self.cgroups_compared = self.cgroups_compared.saturating_add(*cgroups_compared);
+        self.cgroups.extend_from_slice(cgroups);
+    }
+
     /// Kills that the kernel counted and that were not captured; `None` when its count is not known.
     #[must_use]
     pub fn missed(&self) -> Option<u64> {

@@ -148,6 +148,15 @@ pub struct Span {
 }
 
 impl Span {
+    /// Adds that of a session that comes after. Of another boot, its times are others.
+    pub fn add(&mut self, next: Self) {
+        self.count = self.count.saturating_add(next.count);
+        self.boot_ns = match (self.boot_ns, next.boot_ns) {
+            (Some((first, _)), Some((_, last))) if last >= first => Some((first, last)),
+            (before, next) => next.or(before),
+        };
+    }
+
     /// Counts what is newer than all that was counted: the same sample may be told again.
     pub fn count(&mut self, samples: &Samples) {
         for sample in &samples.0 {

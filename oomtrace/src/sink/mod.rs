@@ -2,6 +2,8 @@
 //! writer it was given; it never asks for the time, the environment, or anything of the system.
 
 pub mod json;
+pub mod listing;
+mod several;
 pub mod terminal;
 
 use std::io;
@@ -10,6 +12,7 @@ use crate::model::observation::Lost;
 use crate::model::{Episode, Gap, Ledger, SessionInfo, Stats, sample};
 
 pub use json::Json;
+pub use several::Several;
 pub use terminal::Terminal;
 
 /// Takes what there is to show.
@@ -77,6 +80,24 @@ pub struct Totals {
     pub samples: sample::Span,
     /// What the capture cost, when that was asked for.
     pub stats: Option<Stats>,
+}
+
+impl Totals {
+    /// Adds those of a session that comes after.
+    pub fn add(&mut self, next: &Self) {
+        let Self { complete, episodes, victims, hidden, boot_ns, gaps, lost, ledger, samples, stats } = next;
+        self.complete &= complete;
+        self.episodes += episodes;
+        self.victims += victims;
+        self.hidden += hidden;
+        self.gaps += gaps;
+        self.boot_ns = *boot_ns;
+        self.lost.add(*lost);
+        self.ledger.add(ledger);
+        self.samples.add(*samples);
+        // What each cost is no cost of both.
+        self.stats.clone_from(stats);
+    }
 }
 
 /// Several sinks as one. One that fails is left out from then on, the others go on.

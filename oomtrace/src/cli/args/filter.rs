@@ -2,8 +2,10 @@
 
 use clap::ValueEnum;
 
-use crate::filter::Filter;
+use crate::filter::{Filter, Moment, Which};
 use crate::model::episode::{Outcome, Scope};
+
+use super::values::{moment, which};
 
 /// What to show. Recordings always hold everything.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -24,6 +26,21 @@ pub struct FilterArgs {
     /// Episodes that ended this way; as the others it may be given more than once, one has to fit; also with commas
     #[arg(long, value_enum, value_delimiter = ',')]
     pub outcome: Vec<OutcomeArg>,
+}
+
+/// Which episodes of recordings.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Filters (for what is shown, not for what is recorded)")]
+pub struct PickArgs {
+    /// The episode with this number or id (its beginning will do); may be given more than once
+    #[arg(long, value_name = "ID", value_parser = which)]
+    pub episode: Vec<Which>,
+    /// Episodes from this time on: 2026-10-03T14:00:00Z, "2026-10-03 14:00" where it was recorded, or -2h
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    pub from: Option<Moment>,
+    /// Episodes before this time
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    pub to: Option<Moment>,
 }
 
 /// Whole machine or memcg.
@@ -58,6 +75,15 @@ impl From<&FilterArgs> for Filter {
             outcomes: args.outcome.iter().map(|&outcome| outcome.into()).collect(),
             ..Self::default()
         }
+    }
+}
+
+impl PickArgs {
+    /// Both kinds of conditions in one.
+    #[must_use]
+    pub fn with(&self, filter: &FilterArgs) -> Filter {
+        let Self { episode, from, to } = self;
+        Filter { episodes: episode.clone(), from: *from, to: *to, ..Filter::from(filter) }
     }
 }
 

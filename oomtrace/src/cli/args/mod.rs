@@ -3,6 +3,7 @@
 mod capture;
 mod display;
 mod filter;
+mod list;
 mod live;
 mod machine;
 mod recorded;
@@ -13,7 +14,8 @@ use clap::{Parser, Subcommand};
 
 pub use capture::{Attach, CaptureArgs, Compress, ProbeLog, Sync};
 pub use display::{Color, DisplayArgs};
-pub use filter::{FilterArgs, OutcomeArg, ScopeArg};
+pub use filter::{FilterArgs, OutcomeArg, PickArgs, ScopeArg};
+pub use list::ListArgs;
 pub use live::{RecordArgs, WatchArgs};
 pub use machine::{DemoArgs, DemoTaskArgs, DoctorArgs, RankArgs};
 pub use recorded::{ExplainArgs, ImportArgs, InfoArgs, ReplayArgs};
@@ -42,6 +44,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
+    /// List the episodes of recordings: when, which scope, who died, how large, in which file
+    List(ListArgs),
     /// Read reports out of a kernel's log: dmesg, the journal, syslog, a serial console; needs no privileges
     Import(ImportArgs),
     /// Tell whom the OOM killer would kill next, now; needs no privileges

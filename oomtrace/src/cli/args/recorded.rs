@@ -1,19 +1,28 @@
 //! The commands that read what was captured elsewhere: `replay`, `import`, `explain` and `info`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::values::{episode, speed, utc_offset};
-use super::{Color, Compress, DisplayArgs, FilterArgs, Speed};
+use crate::filter::Which;
+
+use super::values::{duration, speed, utc_offset, which};
+use super::{Color, Compress, DisplayArgs, FilterArgs, PickArgs, Speed};
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub struct ReplayArgs {
-    /// The recording; `-` is stdin
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// Recordings, or folders of them (their *.oomtrace), which are shown as one, in the order of their times; `-` is stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
     /// How fast: `realtime`, `max`, or a factor as in 10x
     #[arg(long, value_name = "SPEED", default_value = "max", value_parser = speed)]
     pub speed: Speed,
+    /// Do not wait longer than this between two things that happened, for example 500ms or 1h
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub idle_cap: Duration,
+    /// Which of them.
+    #[command(flatten)]
+    pub pick: PickArgs,
     /// Stop after N episodes were shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -64,12 +73,12 @@ computed from its table of tasks.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = WHAT_IF)]
 pub struct ExplainArgs {
-    /// The recording; `-` is stdin
+    /// The recording, or a folder of them; `-` is stdin
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Number of the episode; by default the only one, or the last that killed somebody
-    #[arg(value_name = "EPISODE", value_parser = episode)]
-    pub episode: Option<u64>,
+    /// Number or id of the episode (the beginning of an id will do); by default the only one, or the last that killed somebody
+    #[arg(value_name = "EPISODE", value_parser = which)]
+    pub episode: Option<Which>,
     /// Make the choice again with something different; may be given more than once, all apply together
     #[arg(long, value_name = "CHANGE")]
     pub what_if: Vec<String>,
@@ -94,10 +103,10 @@ NAME may be a pattern with * and ?. SIZE is as in memory.max: 512M is
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]
 pub struct InfoArgs {
-    /// The recording; `-` is stdin
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// One JSON object instead of text
+    /// Recordings, or folders of them; `-` is stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// One JSON object a recording instead of text
     #[arg(long)]
     pub json: bool,
 }

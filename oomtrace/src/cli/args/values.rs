@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::filter::{Moment, Which};
+
 /// How fast a recording is replayed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
@@ -28,9 +30,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it must be longer than nothing".to_owned())
 }
 
-pub(super) fn episode(text: &str) -> Result<u64, String> {
-    let number = text.strip_prefix('#').unwrap_or(text).parse();
-    number.map_err(|_| "expected the number of an episode, as in 4 or #4".to_owned())
+pub(super) fn which(text: &str) -> Result<Which, String> {
+    Which::of(text).ok_or_else(|| "expected the number of an episode, as in 4 or #4, or its id".to_owned())
+}
+
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    Moment::of(text, jiff::Timestamp::now().as_nanosecond()).map_err(|error| error.to_string())
 }
 
 pub(super) fn speed(text: &str) -> Result<Speed, String> {

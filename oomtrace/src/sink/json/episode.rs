@@ -192,10 +192,7 @@ impl<'a> Head<'a> {
             duration_ns: episode.opened_ns.zip(episode.closed_ns).and_then(|(from, to)| to.checked_sub(from)),
             source: info.source.word(),
             outcome: outcome(episode.outcome),
-            scope: episode.scope.map(|scope| match scope {
-                Scope::Global => "global",
-                Scope::Memcg => "memcg",
-            }),
+            scope: episode.scope.map(scope),
             constraint: episode.constraint.map(|constraint| match constraint {
                 Constraint::None => "none",
                 Constraint::Cpuset => "cpuset",
@@ -268,6 +265,13 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::NoneKillable => "none_killable",
         Outcome::Skipped => "skipped",
         Outcome::Incomplete => "incomplete",
+    }
+}
+
+pub(super) fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Global => "global",
+        Scope::Memcg => "memcg",
     }
 }
 

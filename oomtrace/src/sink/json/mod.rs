@@ -5,6 +5,7 @@ mod episode;
 mod evidence;
 mod explain;
 mod ledger;
+mod list;
 mod memory;
 mod rank;
 mod report;
@@ -14,6 +15,7 @@ mod stats;
 
 pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
+pub use list::listed;
 pub use rank::ranking;
 pub(crate) use session::LostJson;
 pub(crate) use stats::StatsJson;

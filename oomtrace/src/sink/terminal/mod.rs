@@ -5,6 +5,7 @@
 //! - [`words`]: numbers, sizes, times and names as text;
 //! - [`stats`]: what a capture cost, for stderr;
 //! - [`ranking`]: who would be killed next, with the same table;
+//! - [`list`]: the episodes of several recordings;
 //! - [`explain`]: one episode explained at length;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`before`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
@@ -14,6 +15,7 @@ mod explain;
 mod headline;
 mod ledger;
 mod limits;
+mod list;
 mod memory;
 mod outcome;
 mod owner;
@@ -45,6 +47,7 @@ use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
 pub use explain::explanation;
+pub use list::list;
 use page::Page;
 pub use ranking::ranking;
 
@@ -214,7 +217,19 @@ impl<W: Write> Sink for Terminal<W> {
 
 /// Whether nothing but what is known of it has changed.
 fn same_boot(before: &SessionInfo, now: &SessionInfo) -> bool {
+    // The next file of a capture has a beginning of its own.
+    let known = before.boot_id.is_some();
+    let started = |info: &SessionInfo| {
+        if known {
+            (None, 0, None)
+        } else {
+            (info.started_unix_ns, info.started_boot_ns, info.vmstat_oom_kills)
+        }
+    };
     let of = |info: &SessionInfo| SessionInfo {
+        started_unix_ns: started(info).0,
+        started_boot_ns: started(info).1,
+        vmstat_oom_kills: started(info).2,
         cgroup_version: None,
         gfp_flags: Vec::new(),
         release_by_shape: None,

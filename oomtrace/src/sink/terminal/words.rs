@@ -169,7 +169,7 @@ pub(super) fn with_short_ids(path: &str) -> String {
 }
 
 /// The longest beginning of `text` that fits `room` columns.
-fn columns(text: &str, room: usize) -> &str {
+pub(super) fn columns(text: &str, room: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
         used += c.width().unwrap_or(0);
@@ -181,7 +181,7 @@ fn columns(text: &str, room: usize) -> &str {
 }
 
 /// The longest end of `text` that fits `room` columns.
-fn columns_from_end(text: &str, room: usize) -> &str {
+pub(super) fn columns_from_end(text: &str, room: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices().rev() {
         used += c.width().unwrap_or(0);

@@ -1,0 +1,119 @@
+//! Which recordings are meant: files, and folders of them, in the order of their times.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use crate::exit::Exit;
+
+use super::input::{self, Input};
+use super::output::is_dash;
+use super::say;
+
+/// How the names of recordings in a folder end.
+const EXTENSION: &str = "oomtrace";
+
+/// The recordings that were asked for.
+pub(super) struct Recordings {
+    paths: Vec<PathBuf>,
+    /// One was asked for by its name: that it cannot be read is the end of it.
+    single: bool,
+    exit: Exit,
+    opened: usize,
+}
+
+impl Recordings {
+    /// `paths` are files, folders, or `-` for stdin. Those of a folder are its `*.oomtrace`; all together are put in the order in
+    /// which they were started.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be read, or there is no recording.
+    pub(super) fn of(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut all = Vec::new();
+        for path in paths {
+            if !is_dash(path) && path.is_dir() {
+                let found = inside(path).with_context(|| path.display().to_string())?;
+                if found.is_empty() {
+                    return Err(anyhow!("{}: there is no recording (*.{EXTENSION}) in it", path.display()));
+                }
+                all.extend(found);
+            } else if !all.contains(path) {
+                all.push(path.clone());
+            }
+        }
+        let single = all.len() == 1;
+        let mut recordings = Self { paths: all, single, exit: Exit::Done, opened: 0 };
+        if !single {
+            recordings.order();
+        }
+        Ok(recordings)
+    }
+
+    /// By the time of their start, of those that tell it; the others stay where they were asked for, before them.
+    fn order(&mut self) {
+        let mut timed: Vec<_> = std::mem::take(&mut self.paths)
+            .into_iter()
+            .map(|path| {
+                // What cannot be opened is told of when it is its turn.
+                let info = if is_dash(&path) { None } else { input::open(&path).ok() };
+                let started = info.and_then(|input| {
+                    let info = input.reader.info();
+                    Some((info.started_unix_ns?, info.started_boot_ns))
+                });
+                (started, path)
+            })
+            .collect();
+        timed.sort_by_key(|(started, _)| *started);
+        self.paths = timed.into_iter().map(|(_, path)| path).collect();
+    }
+
+    /// What is told when there is none of something in them.
+    pub(super) fn name(&self) -> String {
+        match &self.paths[..] {
+            [path] if is_dash(path) => "stdin".to_owned(),
+            [path] => path.display().to_string(),
+            paths => format!("{} recordings", paths.len()),
+        }
+    }
+
+    /// The next one that can be opened; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// The only one cannot be opened. Of several, such a one is told of and passed over.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Input>> {
+        while self.opened < self.paths.len() {
+            let path = &self.paths[self.opened];
+            self.opened += 1;
+            match input::open(path) {
+                Ok(input) => return Ok(Some(input)),
+                Err(error) if self.single => return Err(error),
+                Err(error) => {
+                    say(&format!("{error:#}"));
+                    self.exit = Exit::Lossy;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How what could not be opened would end the program.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// The recordings in a folder, by name.
+fn inside(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new(EXTENSION)) && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
