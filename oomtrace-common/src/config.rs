@@ -287,8 +287,10 @@ pub mod marker {
 pub struct Sizes {
     /// Bytes of the ring that candidates must leave free, so that the trigger, the choice and the victims always fit.
     pub headroom: u64,
-    /// Size of the ring, bytes.
+    /// Size of the ring of the episodes, bytes.
     pub ring: u64,
+    /// Size of the ring of what comes at other times, bytes.
+    pub aftermath: u64,
     /// Entries of the candidate log: a power of two. The map has one more, for a candidate that it has no room for.
     pub log: u64,
 }

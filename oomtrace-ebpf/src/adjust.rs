@@ -1,7 +1,7 @@
 //! Who is adjusted, and by whom, at any time: it is part of the story of a later kill.
 //!
 //! Service managers write one for every service that they start. The consumer is therefore not woken for each: they lie on
-//! the ring until something else wakes it, at the latest an eighth of the ring. An episode is always read after them.
+//! their ring until something wakes it, at the latest an eighth of it. An episode is always read after them.
 
 use aya_ebpf::{
     EbpfContext,
@@ -14,9 +14,10 @@ use oomtrace_common::{
 };
 
 use crate::{
-    emit::{FORCE_WAKEUP, NO_WAKEUP, count_loss, emit, header, leaves_headroom, unread},
+    emit::{FORCE_WAKEUP, NO_WAKEUP, count_loss, emit, header, unread},
     globals::{off, size},
     kill::field,
+    maps::AFTERMATH,
     read::{copy_str, zero},
 };
 
@@ -25,9 +26,11 @@ use crate::{
 pub(crate) fn updated(ctx: &TracePointContext) {
     let Some(tid) = field::<i32>(ctx, off!(tp_adj_pid)) else { return };
     let Some(value) = field::<i16>(ctx, off!(tp_adj_value)) else { return };
-    let flags = if unread() > size!(ring) / 8 { FORCE_WAKEUP } else { NO_WAKEUP };
-    let sent = leaves_headroom(size_of::<AdjUpdated>() as u64)
-        && emit!(record: AdjUpdated, flags, {
+    let unread = unread(&AFTERMATH);
+    let flags = if unread > size!(aftermath) / 8 { FORCE_WAKEUP } else { NO_WAKEUP };
+    // Half of the ring is for victims.
+    let sent = unread < size!(aftermath) / 2
+        && emit!(AFTERMATH, record: AdjUpdated, flags, {
             // SAFETY: `record` is a whole reserved record, all of which is written; the helpers have no preconditions.
             unsafe {
                 (*record).header = header::<AdjUpdated>(kind::ADJ_UPDATED, 0);

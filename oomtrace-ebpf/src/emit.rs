@@ -1,10 +1,15 @@
-//! Getting records onto the ring, and counting those that do not fit.
+//! Getting records onto the rings, and counting those that do not fit.
+//!
+//! What is told of a pass through `out_of_memory()` has a ring of its own, [`maps::RING`](crate::maps::RING), which only the thread
+//! that holds `oom_lock` writes to: nobody ever holds that ring's lock when it comes. It has to be so. Where a kprobe is a breakpoint, the
+//! kernel takes its program for one in an NMI, which must not wait for the lock: with another processor on the same ring, the record would be
+//! lost. Everything else goes over [`maps::AFTERMATH`](crate::maps::AFTERMATH), from places that may wait.
 //!
 //! Nothing wakes the consumer from inside an episode as long as there is room: some kernels reschedule within the scan, and
 //! the consumer would then run while the OOM lock is held. The record that closes an episode wakes it, and so do the rare
 //! ones outside. From half full on every record wakes it: a ring that fills up unread could not be woken about any more.
 
-use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::{helpers::bpf_ktime_get_boot_ns, maps::RingBuf};
 use oomtrace_common::record::Header;
 
 use crate::{
@@ -33,13 +38,13 @@ pub(crate) fn header<T>(kind: u16, episode: u64) -> Header {
     Header { kind, reserved: 0, len: size_of::<T>() as u32, boot_ns: now(), episode }
 }
 
-/// Reserves a record, has the block write all of it through the name given, and submits it. False: the ring had no room.
+/// Reserves a record on a ring of [`crate::maps`], has the block write all of it through the name given, and submits it. False: the ring had no room.
 ///
 /// The block must write every byte: the memory holds what earlier records left there. A macro, not a function with a
 /// closure: closures become functions of their own, which older verifiers cope badly with: they take every number for one that matters.
 macro_rules! emit {
-    ($record:ident: $type:ty, $flags:expr, $fill:block) => {
-        match $crate::maps::RING.reserve::<$type>(0) {
+    ($ring:ident, $record:ident: $type:ty, $flags:expr, $fill:block) => {
+        match $crate::maps::$ring.reserve::<$type>(0) {
             Some(mut entry) => {
                 let $record: *mut $type = entry.as_mut_ptr();
                 $fill
@@ -52,10 +57,10 @@ macro_rules! emit {
 }
 pub(crate) use emit;
 
-/// Bytes on the ring that the consumer has not read.
+/// Bytes on a ring that the consumer has not read.
 #[inline(always)]
-pub(crate) fn unread() -> u64 {
-    RING.query(AVAIL_DATA)
+pub(crate) fn unread(ring: &RingBuf) -> u64 {
+    ring.query(AVAIL_DATA)
 }
 
 /// How to submit a record inside an episode.
@@ -63,14 +68,14 @@ pub(crate) fn unread() -> u64 {
 pub(crate) fn wake_if_filling() -> u64 {
     // Calculated, not branched on, for the verifier's sake.
     const { assert!(FORCE_WAKEUP == NO_WAKEUP + 1) };
-    let full = sign((size!(ring) / 2) as i64 - unread() as i64);
+    let full = sign((size!(ring) / 2) as i64 - unread(&RING) as i64);
     (NO_WAKEUP as i64 - full) as u64
 }
 
 /// Whether a record of `len` bytes leaves the room that what explains the kill may need.
 #[inline(always)]
 pub(crate) fn leaves_headroom(len: u64) -> bool {
-    unread() + len + size!(headroom) <= size!(ring)
+    unread(&RING) + len + size!(headroom) <= size!(ring)
 }
 
 /// Adds to one of the loss counters in [`oomtrace_common::record::loss`].

@@ -108,7 +108,7 @@ pub(crate) fn close(returned: u64) {
     // SAFETY: this thread owns the state, and with it the scan.
     let lost_candidates = unsafe { if how == chosen::ABORTED { 0 } else { scan::lost() } };
     let scan = scan::running();
-    let sent = emit!(record: Closed, FORCE_WAKEUP, {
+    let sent = emit!(RING, record: Closed, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
         unsafe {
             (*record).header = header::<Closed>(kind::CLOSED, (*state).episode);

@@ -11,7 +11,7 @@ pub(crate) static LAYOUT: Layout = Layout::UNSET;
 
 // SAFETY: no other symbol of the object has this name.
 #[unsafe(no_mangle)]
-pub(crate) static SIZES: Sizes = Sizes { headroom: 0, ring: 0, log: 1 };
+pub(crate) static SIZES: Sizes = Sizes { headroom: 0, ring: 0, aftermath: 0, log: 1 };
 
 /// Threads of a process that are searched for an mm. Dead threads leave the list, so that only a leader that exited first
 /// (and traced ones) are ever in the way. Here, as [`LEVELS`], for the sake of loops: the verifier knows the number and the

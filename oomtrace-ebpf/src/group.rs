@@ -26,7 +26,7 @@ pub(crate) fn found(memcg: u64) -> Option<*mut State> {
         (*state).then = step::NONE;
         (*state).episode
     };
-    let sent = emit!(record: OomGroup, wake_if_filling(), {
+    let sent = emit!(RING, record: OomGroup, wake_if_filling(), {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<OomGroup>(kind::OOM_GROUP, episode);

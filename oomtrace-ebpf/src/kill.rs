@@ -47,7 +47,10 @@ pub(crate) fn mark(task: u64) {
     watch_for_exit(tgid(task), state);
     // SAFETY: this thread owns the state.
     let episode = unsafe { (*state).episode };
-    let sent = emit_task_event(kind::MARKED, task, episode, wake_if_filling());
+    let sent = emit!(RING, record: TaskEvent, wake_if_filling(), {
+        // SAFETY: `record` is a whole reserved record.
+        unsafe { task_event(record, kind::MARKED, task, episode) }
+    });
     count_if_lost(sent, state);
 }
 
@@ -69,7 +72,7 @@ pub(crate) fn signal(ctx: &TracePointContext) {
     if tid != unsafe { (*state).killed_tid } {
         watch_for_exit(tid as u32, state);
     }
-    let sent = emit!(record: Signal, wake_if_filling(), {
+    let sent = emit!(RING, record: Signal, wake_if_filling(), {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Signal>(kind::SIGNAL, episode);
@@ -91,7 +94,11 @@ pub(crate) fn released() {
     // SAFETY: a valid pointer or none; values are never changed in place. The helper has no preconditions.
     let (episode, task) =
         unsafe { (VICTIMS.get_ptr(tgid).map_or(0, |episode| *episode), bpf_get_current_task()) };
-    if !emit_task_event(kind::RELEASED, task, episode, FORCE_WAKEUP) {
+    let sent = emit!(AFTERMATH, record: TaskEvent, FORCE_WAKEUP, {
+        // SAFETY: `record` is a whole reserved record.
+        unsafe { task_event(record, kind::RELEASED, task, episode) }
+    });
+    if !sent {
         count_loss(loss::RECORDS, 1);
     }
 }
@@ -111,7 +118,11 @@ pub(crate) fn exiting() {
     if VICTIMS.remove(tgid).is_err() {
         return;
     }
-    if !emit_task_event(kind::EXITED, task, episode, FORCE_WAKEUP) {
+    let sent = emit!(AFTERMATH, record: TaskEvent, FORCE_WAKEUP, {
+        // SAFETY: `record` is a whole reserved record.
+        unsafe { task_event(record, kind::EXITED, task, episode) }
+    });
+    if !sent {
         count_loss(loss::RECORDS, 1);
     }
 }
@@ -120,7 +131,7 @@ pub(crate) fn exiting() {
 #[inline(always)]
 pub(crate) fn reaper(ctx: &TracePointContext, stage: u32, offset: u32) {
     let Some(tid) = field::<i32>(ctx, offset) else { return };
-    let sent = emit!(record: Reaper, FORCE_WAKEUP, {
+    let sent = emit!(AFTERMATH, record: Reaper, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Reaper>(kind::REAPER, 0);
@@ -165,18 +176,19 @@ fn watch_for_exit(tgid: u32, state: *mut State) {
     }
 }
 
-/// Emits a [`TaskEvent`] about `task`.
+/// Writes a [`TaskEvent`] about `task`.
+///
+/// # Safety
+/// `record` must be a whole reserved record.
 #[inline(always)]
-fn emit_task_event(kind: u16, task: u64, episode: u64, flags: u64) -> bool {
-    emit!(record: TaskEvent, flags, {
-        // SAFETY: `record` is a whole reserved record, all of which is written.
-        unsafe {
-            (*record).header = header::<TaskEvent>(kind, episode);
-            (*record).tgid = tgid(task) as i32;
-            (*record).tid = get(at!(task, task_pid), &mut { Errors::NONE });
-            task::comm(&raw mut (*record).comm, task);
-        }
-    })
+unsafe fn task_event(record: *mut TaskEvent, kind: u16, task: u64, episode: u64) {
+    // SAFETY: the caller vouches for `record`, all of which is written.
+    unsafe {
+        (*record).header = header::<TaskEvent>(kind, episode);
+        (*record).tgid = tgid(task) as i32;
+        (*record).tid = get(at!(task, task_pid), &mut { Errors::NONE });
+        task::comm(&raw mut (*record).comm, task);
+    }
 }
 
 /// Counts a record of the episode that the ring did not take.

@@ -8,9 +8,13 @@ use oomtrace_common::record::{CGROUP_NAME_LEN, CGROUP_NAMES_LEN, CgroupNames, Me
 
 use crate::episode::State;
 
-/// Everything goes to user space over this one.
+/// What is told of a pass through `out_of_memory()`. Only the owner of the episode writes; see [`crate::emit`].
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// What is told at other times, by anybody: what becomes of victims, and adjustments.
+#[map]
+pub(crate) static AFTERMATH: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
 
 /// The running episode. One element: `oom_lock` admits one at a time.
 #[map]

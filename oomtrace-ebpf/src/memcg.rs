@@ -124,7 +124,7 @@ pub(crate) fn send_level(state: *mut State) -> bool {
         return false;
     }
     let memcg = css - wide!(memcg_css);
-    let sent = emit!(record: MemcgLevel, wake_if_filling(), {
+    let sent = emit!(RING, record: MemcgLevel, wake_if_filling(), {
         // SAFETY: `record` is a whole reserved record; all of it is written, the type has no padding.
         unsafe {
             let mut errors = Errors::NONE;

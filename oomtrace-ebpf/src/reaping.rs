@@ -40,7 +40,7 @@ pub(crate) fn finished(ctx: &TracePointContext, offset: u32) {
     let Some(reaping) = REAPING.get_ptr_mut(0) else { return };
     // SAFETY: the helper has no preconditions.
     let current = unsafe { bpf_get_current_task() };
-    let sent = emit!(record: Reaped, FORCE_WAKEUP, {
+    let sent = emit!(AFTERMATH, record: Reaped, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written; `reaping` points to the map's only element,
         // which only the one reaper writes.
         unsafe {

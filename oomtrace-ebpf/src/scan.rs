@@ -158,7 +158,7 @@ pub(crate) fn over(state: *mut State) {
             (*scan).last_points = (*scan).points;
         }
         let kept = (*scan).next - (*scan).head;
-        let sent = emit!(record: Logged, wake_if_filling(), {
+        let sent = emit!(RING, record: Logged, wake_if_filling(), {
             (*record).header = header::<Logged>(kind::LOGGED, (*state).episode);
             (*record).position = (*scan).head;
             (*record).count = kept as u32;

@@ -54,7 +54,7 @@ pub(crate) fn send(state: *mut State) {
         (*state).kn = kn;
         (*state).kn_next = limit_kn;
     }
-    let sent = emit!(record: Subject, wake_if_filling(), {
+    let sent = emit!(RING, record: Subject, wake_if_filling(), {
         let mut errors = Errors::NONE;
         // SAFETY: `record` is a whole reserved record, all of which is written; this thread owns the state.
         unsafe {

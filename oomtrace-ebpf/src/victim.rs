@@ -35,7 +35,7 @@ pub(crate) fn marked(ctx: &TracePointContext) {
     if VICTIMS.insert(tid as u32, 0u64, 0).is_err() {
         count_loss(loss::VICTIMS, 1);
     }
-    let sent = emit!(record: Victim, FORCE_WAKEUP, {
+    let sent = emit!(AFTERMATH, record: Victim, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written.
         unsafe {
             (*record).header = header::<Victim>(kind::VICTIM, 0);
@@ -78,7 +78,7 @@ pub(crate) fn exiting(ctx: &TracePointContext) {
     if !is_last(ctx) || VICTIMS.remove(tgid).is_err() {
         return;
     }
-    let sent = emit!(record: TaskEvent, FORCE_WAKEUP, {
+    let sent = emit!(AFTERMATH, record: TaskEvent, FORCE_WAKEUP, {
         // SAFETY: `record` is a whole reserved record, all of which is written; the helper checks the length.
         unsafe {
             (*record).header = header::<TaskEvent>(kind::EXITED, 0);

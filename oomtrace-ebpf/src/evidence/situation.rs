@@ -27,7 +27,7 @@ static VARIABLES: u32 = variable::COUNT as u32;
 pub(super) fn send(state: *mut State) {
     let fits = leaves_headroom(size_of::<Situation>() as u64);
     let sent = fits
-        && emit!(record: Situation, wake_if_filling(), {
+        && emit!(RING, record: Situation, wake_if_filling(), {
             let mut errors = Errors::NONE;
             // SAFETY: `record` is a whole reserved record, all of which is written; the helpers have no preconditions.
             unsafe {

@@ -122,9 +122,9 @@ fn buffer() -> Check {
             name: "buffer",
             ok: true,
             detail: format!(
-                "{} by default: a ring of {} and {} candidates; --buffer takes another size",
+                "{} by default: rings of {} and {} candidates; --buffer takes another size",
                 size(buffer.bytes()),
-                size(buffer.ring),
+                size(buffer.rings()),
                 text::grouped(buffer.log.into())
             ),
         },

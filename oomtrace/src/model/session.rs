@@ -52,7 +52,7 @@ pub struct SessionInfo {
     /// The host's offset from UTC at start, seconds east. Text output shows times in it, wherever it is read.
     #[n(13)]
     pub utc_offset_seconds: i32,
-    /// Ring buffer, bytes.
+    /// Ring buffers, bytes.
     #[n(14)]
     pub ring_bytes: Option<u64>,
     /// Hooks, in the order of attaching, with how each was attached.

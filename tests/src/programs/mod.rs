@@ -4,6 +4,7 @@
 //! are set up by printing one line, `ready` and perhaps some words, on standard output; nothing else is printed there but
 //! what a program's own header says. To add one: a module with a `main`, and a line in [`PROGRAMS`].
 
+mod adjust;
 mod arguments;
 mod cast;
 mod exit_leader;
@@ -32,6 +33,7 @@ pub type Program = (&'static str, fn(Arguments) -> Result<()>);
 
 /// All programs by name.
 pub const PROGRAMS: &[Program] = &[
+    ("adjust", adjust::main),
     ("cast", cast::main),
     ("exit-leader", exit_leader::main),
     ("fill", fill::main),

@@ -9,6 +9,7 @@ mod budget;
 mod by_log;
 mod call_trace;
 mod common;
+mod contended;
 pub mod corpus;
 mod demo;
 mod doctor;
@@ -147,6 +148,7 @@ pub const SCENARIOS: &[Scenario] = &[
     by_log("auto", by_log::auto),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),
+    each("contended", contended::run),
     Scenario { name: "random", group: Group::Seeded, flavours: Flavours::Hooks, run: random::run },
     Scenario { name: "what_if", group: Group::Seeded, flavours: Flavours::Hooks, run: what_if::run },
     Scenario { name: "scale", group: Group::Scale, flavours: Flavours::Once, run: scale::run },

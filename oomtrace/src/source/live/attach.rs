@@ -240,7 +240,7 @@ impl Attaching<'_> {
         if hook.fexit {
             self.trace(hook.function, "fexit", hook.function)?;
         }
-        if hook.seldom && support::has_kprobes() && self.behind(hook.function, hook.function).is_ok() {
+        if hook.seldom && support::has_kprobes() && self.by_seldom(hook).is_ok() {
             return Ok(());
         }
         if hook.fentry {
@@ -258,7 +258,7 @@ impl Attaching<'_> {
         }
         if hook.kprobe {
             if hook.seldom && !hook.at_return_probe {
-                self.behind(hook.function, hook.function)?;
+                self.by_seldom(hook)?;
             } else {
                 self.kprobe(hook.function, "kprobe", hook.function)?;
             }
@@ -273,6 +273,15 @@ impl Attaching<'_> {
         let fd = self.programs.trace(&format!("{name}_{kind}"), id)?;
         self.attached(name, kind, target, fd);
         Ok(())
+    }
+
+    /// Attaches the kprobe of a hook on a function that is seldom entered.
+    fn by_seldom(&mut self, hook: &FunctionHook) -> Result<(), String> {
+        if hook.shared {
+            self.kprobe(hook.function, "kprobe", hook.function)
+        } else {
+            self.behind(hook.function, hook.function)
+        }
     }
 
     /// Attaches the program `<name>_kprobe` to `function`, behind what ftrace patches; at its entry, where that cannot be done.

@@ -1,4 +1,4 @@
-//! How much room there is for what waits to be read: the ring for records, the log for candidates.
+//! How much room there is for what waits to be read: rings for records, the log for candidates.
 //!
 //! User space may not run before a scan is over, so that a whole one has to fit, and an earlier one may not have been read yet.
 
@@ -20,6 +20,8 @@ const RING_LEAST: u64 = 64 << 10;
 /// What is chosen for the ring if nothing is asked for.
 const RING_DEFAULT_LEAST: u64 = 512 << 10;
 const RING_DEFAULT_MOST: u64 = 16 << 20;
+/// The other ring's share of the first: half of it is for the ends of victims, 64 bytes or so each, half for adjustments.
+const AFTERMATH_SHARE: u64 = 4;
 /// Entries of the log that are chosen if nothing is asked for: bounds around twice the tasks at the start.
 const LOG_DEFAULT_LEAST: u64 = 1 << 13;
 const LOG_DEFAULT_MOST: u64 = 1 << 19;
@@ -27,8 +29,10 @@ const LOG_DEFAULT_MOST: u64 = 1 << 19;
 /// The sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffer {
-    /// Bytes of the ring: a power of two.
+    /// Bytes of the ring of what is told of episodes: a power of two.
     pub ring: u64,
+    /// Bytes of the ring of what comes at other times, the same.
+    pub aftermath: u64,
     /// Entries of the candidate log: a power of two.
     pub log: u64,
 }
@@ -46,22 +50,30 @@ impl Buffer {
         }
     }
 
-    /// Of both, bytes.
+    /// Of both rings, bytes.
     #[must_use]
-    pub fn bytes(self) -> u64 {
-        self.ring + self.log * ENTRY
+    pub fn rings(self) -> u64 {
+        self.ring + self.aftermath
     }
 
-    /// No more than `bytes`: a quarter for the ring, if that is enough for it, the rest for the log.
+    /// Of all, bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.rings() + self.log * ENTRY
+    }
+
+    /// No more than `bytes`: a quarter for the ring, if that is enough for it, a quarter of that for the other one, the rest for the log.
     fn within(bytes: u64) -> Self {
         let ring = floor_power(bytes / 4).max(RING_LEAST);
-        Self { ring, log: floor_power((bytes - ring) / ENTRY) }
+        let aftermath = ring / AFTERMATH_SHARE;
+        Self { ring, aftermath, log: floor_power((bytes - ring - aftermath) / ENTRY) }
     }
 
     fn for_tasks(tasks: u64) -> Self {
         let ring = tasks.saturating_mul(RING_EACH).clamp(RING_DEFAULT_LEAST, RING_DEFAULT_MOST);
         let log = tasks.saturating_mul(2).clamp(LOG_DEFAULT_LEAST, LOG_DEFAULT_MOST);
-        Self { ring: ring.next_power_of_two(), log: log.next_power_of_two() }
+        let ring = ring.next_power_of_two();
+        Self { ring, aftermath: ring / AFTERMATH_SHARE, log: log.next_power_of_two() }
     }
 }
 
@@ -79,7 +91,10 @@ mod tests {
         for bytes in [LEAST, LEAST + 1, 200_000, 1 << 20, 5_000_000, 64 << 20, MOST] {
             let buffer = Buffer::within(bytes);
             assert!(buffer.bytes() <= bytes && buffer.bytes() > bytes * 2 / 5, "{bytes}: {buffer:?}");
-            assert!(buffer.ring.is_power_of_two() && buffer.log.is_power_of_two(), "{bytes}: {buffer:?}");
+            for power in [buffer.ring, buffer.aftermath, buffer.log] {
+                assert!(power.is_power_of_two(), "{bytes}: {buffer:?}");
+            }
+            assert!(buffer.aftermath >= 4 << 10, "a ring is pages: {buffer:?}");
             assert!(u32::try_from(buffer.ring).is_ok() && u32::try_from(buffer.log + 1).is_ok());
         }
     }

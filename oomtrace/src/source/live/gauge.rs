@@ -1,4 +1,4 @@
-//! How full the ring has been, read off its two positions in memory: nothing in the kernel counts it.
+//! How full rings have been, read off their positions in memory: nothing in the kernel counts it.
 //!
 //! What lies unread only becomes less when the collector takes a record. Looking before each take therefore finds the most that
 //! ever lay there, but for what comes between the look and the take, which the next look finds less one record.
@@ -12,29 +12,33 @@ use crate::model::stats::BufferStats;
 /// The first page of a ring's mapping is the consumer's, the second the producer's; each begins with a position.
 const PAGES: usize = 2;
 
-/// Looks at a ring that somebody else reads.
+/// Looks at rings that somebody else reads.
+#[derive(Default)]
 pub(super) struct Gauge {
-    positions: Mapping,
+    positions: Vec<Mapping>,
     high_water: u64,
     bytes: u64,
 }
 
 impl Gauge {
-    /// Over the ring of `bytes` bytes behind this descriptor.
-    pub(super) fn new(ring: BorrowedFd<'_>, bytes: u64) -> std::io::Result<Self> {
-        let positions = Mapping::readable(ring, PAGES * rustix::param::page_size())?;
-        Ok(Self { positions, high_water: 0, bytes })
+    /// Looks at the ring of `bytes` bytes behind this descriptor, too.
+    pub(super) fn add(&mut self, ring: BorrowedFd<'_>, bytes: u64) -> std::io::Result<()> {
+        self.positions.push(Mapping::readable(ring, PAGES * rustix::param::page_size())?);
+        self.bytes += bytes;
+        Ok(())
     }
 
     /// To be called before a record is taken.
     pub(super) fn look(&mut self) {
-        // `consumer_pos` and `producer_pos` of the kernel's `struct bpf_ringbuf`.
-        let consumed = self.positions.word(0).load(Ordering::Acquire);
-        let produced = self.positions.word(1).load(Ordering::Acquire);
-        self.high_water = self.high_water.max(produced.wrapping_sub(consumed));
+        let unread = self.positions.iter().map(|positions| {
+            // `consumer_pos` and `producer_pos` of the kernel's `struct bpf_ringbuf`.
+            let consumed = positions.word(0).load(Ordering::Acquire);
+            positions.word(1).load(Ordering::Acquire).wrapping_sub(consumed)
+        });
+        self.high_water = self.high_water.max(unread.sum());
     }
 
-    /// What was seen.
+    /// What was seen, of all together.
     pub(super) fn stats(&self) -> BufferStats {
         BufferStats { bytes: self.bytes, high_water_bytes: self.high_water }
     }

@@ -21,6 +21,9 @@ pub struct FunctionHook {
     /// fiftieth of a location of ftrace's to attach, and more to run, which does not matter there. Also, kprobes are not
     /// preempted: where the kernel can preempt an fentry program, a second task that runs the same one on that CPU is passed over.
     pub seldom: bool,
+    /// Also entered by several tasks at once, and what it tells goes onto a ring that others write to: a kprobe at the very entry, where
+    /// ftrace calls it. Behind that it may be a breakpoint, whose program may not wait for the ring's lock.
+    pub shared: bool,
     /// In the kprobe flavour at the very entry, where there is a return probe: it is attached later and runs earlier, so that the
     /// return address is still the caller's, and the place is patched already.
     pub at_return_probe: bool,
@@ -33,7 +36,7 @@ pub const FUNCTIONS: [FunctionHook; 10] = [
     at_return(SCORER, false),
     at_return("out_of_memory", true),
     FunctionHook { seldom: false, ..seldom("oom_evaluate_task", true) },
-    seldom("exit_oom_victim", false),
+    FunctionHook { shared: true, ..seldom("exit_oom_victim", false) },
     seldom(REAPS, false),
     seldom("mark_oom_victim", false),
     seldom("__oom_kill_process", false),
@@ -62,6 +65,7 @@ const fn at_return(function: &'static str, required: bool) -> FunctionHook {
         kretprobe: true,
         required,
         seldom: false,
+        shared: false,
         at_return_probe: false,
     }
 }
@@ -75,6 +79,7 @@ const fn seldom(function: &'static str, required: bool) -> FunctionHook {
         kretprobe: false,
         required,
         seldom: true,
+        shared: false,
         at_return_probe: false,
     }
 }

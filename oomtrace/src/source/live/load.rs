@@ -69,7 +69,7 @@ pub struct Options {
 }
 
 /// Of the `log` flavour: marks, exits and adjustments, and no candidates.
-const LOG_BUFFER: Buffer = Buffer { ring: 128 << 10, log: 1 };
+const LOG_BUFFER: Buffer = Buffer { ring: 4 << 10, aftermath: 128 << 10, log: 1 };
 
 /// A running capture.
 pub struct Live {
@@ -151,7 +151,7 @@ impl Live {
                 Flavour::Fentry | Flavour::Auto => SourceKind::Fentry,
                 Flavour::Log => SourceKind::Log,
             },
-            ring_bytes: Some(buffer.ring),
+            ring_bytes: Some(buffer.rings()),
             hooks: attached.hooks,
             rss_counters_percpu: kernel.rss_counters_percpu,
             node_stat_items: kernel.evidence.node_items,
@@ -172,10 +172,10 @@ impl Live {
     /// By the kernel's log. `refused`: why not by hooks.
     fn by_log(options: &Options, refused: Option<String>) -> Result<Self, LiveError> {
         let mut feed = LogFeed::open()?;
-        let traced = by_log::attach(options, LOG_BUFFER.ring, host::settings().oom_dump_tasks);
+        let traced = by_log::attach(options, LOG_BUFFER, host::settings().oom_dump_tasks);
         let info = host::describe(host::Capture {
             source: SourceKind::Log,
-            ring_bytes: traced.programs.as_ref().map(|_| LOG_BUFFER.ring),
+            ring_bytes: traced.programs.as_ref().map(|_| LOG_BUFFER.rings()),
             hooks: traced.hooks,
             rss_counters_percpu: false,
             node_stat_items: Vec::new(),
@@ -243,14 +243,16 @@ fn ring(
     context: Context,
 ) -> Result<Ring, LiveError> {
     let refused = |reason: String| LiveError::Load { reason };
-    let ring = RingBuf::try_from(Map::RingBuf(take_map(programs, "RING")?))
-        .map_err(|error| refused(error.to_string()))?;
+    let mut take_ring = |name: &str| {
+        RingBuf::try_from(Map::RingBuf(take_map(programs, name)?)).map_err(|error| refused(error.to_string()))
+    };
+    let rings = (take_ring("RING")?, take_ring("AFTERMATH")?);
     let read = take_map(programs, "LOG_READ")?;
     let log = CandidateLog::new(&take_map(programs, "LOG")?, &read, buffer.log)
         .map_err(|error| refused(error.to_string()))?;
-    let mut ring = Ring::new(ring, log, context).map_err(|error| refused(error.to_string()))?;
+    let mut ring = Ring::new(rings.0, rings.1, log, context);
     if options.stats {
-        ring.watch_level(buffer.ring).map_err(|error| refused(error.to_string()))?;
+        ring.watch_level(buffer.ring, buffer.aftermath).map_err(|error| refused(error.to_string()))?;
     }
     Ok(ring)
 }
@@ -288,7 +290,8 @@ fn load(
     symbols: &Result<Symbols, String>,
 ) -> Result<(Programs, Attached), LiveError> {
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let sizes = Sizes { headroom: buffer.ring / 4, ring: buffer.ring, log: buffer.log };
+    let sizes =
+        Sizes { headroom: buffer.ring / 4, ring: buffer.ring, aftermath: buffer.aftermath, log: buffer.log };
     let mut preset = Preset {
         globals: vec![
             ("LAYOUT", bytes_of(globals.layout)),
@@ -297,6 +300,7 @@ fn load(
         ],
         entries: vec![
             ("RING", u32::try_from(buffer.ring).unwrap_or(u32::MAX)),
+            ("AFTERMATH", u32::try_from(buffer.aftermath).unwrap_or(u32::MAX)),
             ("LOG", u32::try_from(buffer.log + 1).unwrap_or(u32::MAX)),
         ],
         layout: Some(globals.layout),

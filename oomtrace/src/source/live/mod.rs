@@ -32,6 +32,7 @@ mod gauge;
 mod limits;
 mod mapping;
 mod markers;
+mod ring_end;
 
 pub use error::LiveError;
 pub use load::{Live, Options};

@@ -1,22 +1,20 @@
-//! The ring's consumer: waits without polling, copies records out, decodes them; candidates come from their log.
+//! The rings' consumer: puts their records into one order, decodes them; candidates come from their log.
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
 
 use aya::maps::{MapData, RingBuf};
 use bytes::Bytes;
-use tokio::io::{Interest, unix::AsyncFd};
 
-use super::{candidate_log::CandidateLog, gauge::Gauge};
+use super::{candidate_log::CandidateLog, gauge::Gauge, ring_end::RingEnd};
 use crate::{
     decode::{DecodeError, context::Context, decode},
     model::{Observation, stats::BufferStats},
 };
 
-/// The consumer's end of the ring. Needs a tokio runtime.
+/// The consumer's end of the rings. Needs a tokio runtime.
 pub struct Ring {
-    ring: Option<RingBuf<MapData>>,
-    ready: Option<AsyncFd<RingBuf<MapData>>>,
+    episodes: RingEnd,
+    aftermath: RingEnd,
     log: CandidateLog,
     context: Context,
     /// Observations of the last record that have not been taken.
@@ -26,27 +24,36 @@ pub struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(ring: RingBuf<MapData>, log: CandidateLog, context: Context) -> std::io::Result<Self> {
-        Ok(Self {
-            ring: Some(ring),
-            ready: None,
+    pub(super) fn new(
+        episodes: RingBuf<MapData>,
+        aftermath: RingBuf<MapData>,
+        log: CandidateLog,
+        context: Context,
+    ) -> Self {
+        Self {
+            episodes: RingEnd::new(episodes),
+            aftermath: RingEnd::new(aftermath),
             log,
             context,
             decoded: VecDeque::new(),
             rejected: 0,
             gauge: None,
-        })
+        }
     }
 
-    /// From now on notes how full it is; `bytes` is its size.
-    pub(super) fn watch_level(&mut self, bytes: u64) -> std::io::Result<()> {
-        if let Some(ring) = &self.ring {
-            self.gauge = Some(Gauge::new(ring.as_fd(), bytes)?);
+    /// From now on notes how full they are together; their sizes are in bytes.
+    pub(super) fn watch_level(&mut self, episodes: u64, aftermath: u64) -> std::io::Result<()> {
+        let mut gauge = Gauge::default();
+        for (ring, bytes) in [(&self.episodes, episodes), (&self.aftermath, aftermath)] {
+            if let Some(fd) = ring.fd() {
+                gauge.add(fd, bytes)?;
+            }
         }
+        self.gauge = Some(gauge);
         Ok(())
     }
 
-    /// How full it was, if that was noted.
+    /// How full they were, if that was noted.
     #[must_use]
     pub fn level(&self) -> Option<BufferStats> {
         self.gauge.as_ref().map(Gauge::stats)
@@ -64,13 +71,15 @@ impl Ring {
         self.rejected
     }
 
-    /// Waits until the programs wake the consumer. Cancel safe: nothing is taken from the ring.
+    /// Waits until the programs wake the consumer. Cancel safe: nothing is taken.
     ///
     /// # Errors
-    /// When the ring cannot be waited for.
+    /// When one cannot be waited for.
     pub async fn readable(&mut self) -> std::io::Result<()> {
-        self.registered()?.readable_mut().await?.clear_ready();
-        Ok(())
+        tokio::select! {
+            ready = self.episodes.readable() => ready,
+            ready = self.aftermath.readable() => ready,
+        }
     }
 
     /// The next observation that is there, without waiting. Records that cannot be decoded are counted and passed over.
@@ -98,32 +107,23 @@ impl Ring {
         }
     }
 
-    /// A ring item borrows the map and gives its slot back when it is dropped: it is copied out at once.
+    /// The next record of both rings, by the time at which it was made.
+    ///
+    /// The aftermath is looked at first: what its records follow from was told before, and is there by now.
     fn next_record(&mut self) -> Option<Bytes> {
         if let Some(gauge) = &mut self.gauge {
             gauge.look();
         }
-        let ring = match (&mut self.ready, &mut self.ring) {
-            (Some(ready), _) => ready.get_mut(),
-            (None, Some(ring)) => ring,
-            (None, None) => return None,
-        };
-        ring.next().map(|item| Bytes::copy_from_slice(&item))
+        let after = self.aftermath.peek();
+        match (self.episodes.peek(), after) {
+            (Some(episode), Some(after)) if after < episode => self.aftermath.take(),
+            (Some(_), _) => self.episodes.take(),
+            (None, _) => self.aftermath.take(),
+        }
     }
 
     fn reject(&mut self, error: DecodeError) {
         log::warn!("record rejected: {error}");
         self.rejected += 1;
-    }
-
-    /// Registers with the runtime on first use, which is when there is one.
-    fn registered(&mut self) -> std::io::Result<&mut AsyncFd<RingBuf<MapData>>> {
-        if let Some(ring) = self.ring.take() {
-            // SAFETY: the ring owns its descriptor, returns the same one for as long as it lives, and is not replaced
-            // while registered: `get_mut` is only used to read from it.
-            let ready = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
-            self.ready = Some(ready.map_err(std::io::Error::from)?);
-        }
-        self.ready.as_mut().ok_or_else(|| std::io::Error::other("the ring has been closed"))
     }
 }

@@ -13,6 +13,7 @@ use oomtrace_common::{
 use super::super::{
     bpf::{Preset, Programs},
     btf::Types,
+    buffer::Buffer,
     events,
     hooks::TracepointHook,
     layout::VMLINUX_BTF,
@@ -62,14 +63,14 @@ const WITHOUT: [(&str, &str); 4] = [
 ];
 
 /// Attaches what can be. `tables`: `vm.oom_dump_tasks`.
-pub(in super::super) fn attach(options: &Options, ring_bytes: u64, tables: Option<i32>) -> Traced {
+pub(in super::super) fn attach(options: &Options, buffer: Buffer, tables: Option<i32>) -> Traced {
     let mut hooks = vec![Hook { target: KMSG.to_owned(), kind: "log".to_owned(), missing: None }];
     let mut program_fds = Vec::new();
     let mut note = |target: String, missing: Option<String>| {
         hooks.push(Hook { target, kind: "tracepoint".to_owned(), missing });
     };
     let wanted = |target: &String| !options.without.contains(target);
-    let programs = match programs(options, ring_bytes) {
+    let programs = match programs(options, buffer) {
         Ok((mut programs, has_exits)) => {
             for (hook, program) in &TRACEPOINTS {
                 let target = format!("{}:{}", hook.category, hook.event);
@@ -119,19 +120,21 @@ pub(in super::super) fn attach(options: &Options, ring_bytes: u64, tables: Optio
 }
 
 /// The object, told of the fields; and whether the last exit of a process can be told from others.
-fn programs(options: &Options, ring_bytes: u64) -> Result<(Programs, bool), String> {
+fn programs(options: &Options, buffer: Buffer) -> Result<(Programs, bool), String> {
     support::privileges().map_err(|error| error.reason())?;
     support::not_locked_down().map_err(|error| error.reason())?;
     let root = tracefs::root().ok_or("tracefs is not mounted, or cannot be read")?;
     let (mut layout, mut mark) = (Layout::UNSET, MarkFields::UNSET);
     fields(&root, &mut layout, &mut mark);
     let has_exits = mark.group_dead != ABSENT || count_of_threads(options.btf.as_deref(), &mut layout);
-    let sizes = Sizes { headroom: ring_bytes / 4, ring: ring_bytes, log: 1 };
+    let sizes =
+        Sizes { headroom: buffer.ring / 4, ring: buffer.ring, aftermath: buffer.aftermath, log: buffer.log };
     let page_size = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
     let preset = Preset {
         globals: vec![("LAYOUT", bytes_of(&layout)), ("MARK", bytes_of(&mark)), ("SIZES", bytes_of(&sizes))],
         entries: vec![
-            ("RING", u32::try_from(ring_bytes).unwrap_or(u32::MAX)),
+            ("RING", u32::try_from(buffer.ring).unwrap_or(u32::MAX)),
+            ("AFTERMATH", u32::try_from(buffer.aftermath).unwrap_or(u32::MAX)),
             ("LOG", 2),
             ("VICTIMS", VICTIMS),
             ("NAMED", 1),
