@@ -13,6 +13,7 @@ pub mod filter;
 pub mod ledger;
 pub mod model;
 pub mod pipeline;
+pub mod privileges;
 pub mod rank;
 pub mod record;
 pub mod session;

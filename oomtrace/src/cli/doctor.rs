@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::model::session::Hook;
+use crate::privileges::capabilities::{self, Capability};
 use crate::sink::terminal::text;
 use crate::source::live::buffer::Buffer;
 use crate::source::live::load::Flavour;
@@ -26,7 +27,20 @@ struct Report {
     /// What `--attach auto` would use; null: nothing works.
     flavour: Option<&'static str>,
     checks: Vec<Check>,
+    capabilities: Vec<Held>,
     flavours: Vec<Tried>,
+}
+
+/// A capability that has to do with a capture.
+#[derive(Serialize)]
+struct Held {
+    name: &'static str,
+    /// Whether this process has it.
+    held: bool,
+    /// Whether hooks on functions need it.
+    required: bool,
+    purpose: &'static str,
+    without: &'static str,
 }
 
 #[derive(Serialize)]
@@ -50,6 +64,9 @@ struct TriedHook {
     kind: String,
     missing: Option<String>,
 }
+
+/// The check that the capabilities are listed behind.
+const PRIVILEGES: &str = "privileges";
 
 /// Runs the command.
 pub(super) fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
@@ -86,8 +103,21 @@ fn examine(args: &DoctorArgs) -> Report {
         kernel_release: rustix::system::uname().release().to_str().ok().map(str::to_owned),
         flavour: flavours.iter().find(|tried| tried.works).map(|tried| tried.name),
         checks,
+        capabilities: held(),
         flavours,
     }
+}
+
+fn held() -> Vec<Held> {
+    let effective = capabilities::held();
+    let held = |capability: &Capability| Held {
+        name: capability.name,
+        held: effective.contains(capability.bit),
+        required: capability.required,
+        purpose: capability.purpose,
+        without: capability.without,
+    };
+    capabilities::ALL.iter().map(held).collect()
 }
 
 /// Loads and attaches everything, and lets go of it at once.
@@ -109,8 +139,12 @@ fn attempt(name: &'static str, flavour: Flavour, btf: Option<PathBuf>) -> Tried 
 
 fn privileges() -> Check {
     match support::privileges() {
-        Ok(()) => Check { name: "privileges", ok: true, detail: "this process has the capabilities".into() },
-        Err(error) => Check { name: "privileges", ok: false, detail: error.to_string() },
+        Ok(()) => Check {
+            name: PRIVILEGES,
+            ok: true,
+            detail: format!("this process has {}", capabilities::names(capabilities::held())),
+        },
+        Err(error) => Check { name: PRIVILEGES, ok: false, detail: error.to_string() },
     }
 }
 
@@ -170,8 +204,12 @@ fn tracepoints() -> Check {
 
 fn kprobes() -> Check {
     let ok = support::has_kprobes();
-    let detail = if ok { "the kernel can place them" } else { "the kernel was built without CONFIG_KPROBES" };
-    Check { name: "kprobes", ok, detail: detail.into() }
+    let detail = match support::perf_event_paranoid() {
+        _ if !ok => "the kernel was built without CONFIG_KPROBES".to_owned(),
+        Some(level) => format!("the kernel can place them; kernel.perf_event_paranoid is {level}"),
+        None => "the kernel can place them".to_owned(),
+    };
+    Check { name: "kprobes", ok, detail }
 }
 
 /// What the list of symbols gives: split copies of the scorer, and names for call paths.
@@ -217,6 +255,11 @@ fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     for check in &report.checks {
         writeln!(out, "  {:<4} {:<11} {}", if check.ok { "ok" } else { "NO" }, check.name, check.detail)?;
+        if check.name == PRIVILEGES {
+            for capability in report.capabilities.iter().filter(|capability| !capability.held) {
+                writeln!(out, "       without {}: {}", capability.name, capability.without)?;
+            }
+        }
     }
     for tried in &report.flavours {
         let detail = match &tried.reason {

@@ -18,6 +18,7 @@ use crate::model::observation::{Clock, Lost};
 use crate::model::session::Hook;
 use crate::model::{Observation, SessionEnd, SessionInfo, SourceKind, Stats};
 use crate::pipeline::{Pipeline, Summary};
+use crate::privileges::{Confined, Features, Sandbox};
 use crate::sink::terminal::text;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, LiveError, Options, host, protect};
@@ -61,14 +62,28 @@ impl Capture<'_> {
         }
         let live = Live::start(&options).map_err(refusal)?;
         say_refused(&live);
+        let file = self.output.filter(|path| !output::is_dash(path));
+        // Before threads are started.
+        let sandbox = (!self.args.no_sandbox).then(|| Sandbox::prepare(file.map(folder)));
+        let features = Features { recording: file.is_some(), ..Features::default() };
         let pipeline = output::captured(self.display, filter, self.args, self.output)?;
         let heartbeat = self.samples.every(None).map(heartbeat::start);
-        let summary =
-            capture(live, pipeline, heartbeat, self.args.duration, |info| say_ready(info, exposed))?;
+        let ready = |live: &Live| {
+            let locked = protect::memory();
+            // Behind everything that takes a privilege: from here on only what is open is used.
+            let confined = sandbox.map(|sandbox| sandbox.confine(features, || live.needs_bpf()));
+            say_ready(&live.info, &protection(exposed, locked, confined.as_ref()));
+        };
+        let summary = capture(live, pipeline, heartbeat, self.args.duration, ready)?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
         Ok(summary.exit())
     }
+}
+
+/// The folder that a file is in.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What the loader is told.
@@ -120,7 +135,7 @@ pub(super) fn capture(
     pipeline: Pipeline,
     heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
-    ready: impl FnOnce(&SessionInfo),
+    ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -134,7 +149,7 @@ async fn drive(
     mut pipeline: Pipeline,
     mut heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
-    ready: impl FnOnce(&SessionInfo),
+    ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
     let mut stop = Stop::new(duration)?;
     let mut lost = Lost::default();
@@ -142,7 +157,7 @@ async fn drive(
     if let Some(heartbeat) = &mut heartbeat {
         heartbeat.look(host::boot_ns());
     }
-    ready(&live.info);
+    ready(&live);
     // There may be more on the ring than was taken.
     let mut more = false;
     while flow.is_continue() {
@@ -287,18 +302,30 @@ impl Stop {
     }
 }
 
-/// Locks the memory that is there by now, and says what was attached, what is missing, and that it waits from here on.
-fn say_ready(info: &SessionInfo, exposed: Option<String>) {
+/// How the capture is guarded, in a few words: from the OOM killer (`exposed`: why not), from having no memory (`unlocked`: likewise),
+/// and what it gave up, if it was to.
+fn protection(exposed: Option<String>, unlocked: Option<String>, confined: Option<&Confined>) -> String {
+    let mut words = match exposed {
+        None => vec!["protected".to_owned()],
+        Some(reason) => vec![format!("not protected from the OOM killer ({reason})")],
+    };
+    words.extend(unlocked.map(|reason| format!("memory not locked ({reason})")));
+    words.push(match confined {
+        None => "not confined".to_owned(),
+        Some(Confined { failed, .. }) if !failed.is_empty() => {
+            format!("not confined ({})", failed.join("; "))
+        }
+        Some(Confined { kept, .. }) if kept.is_empty() => "confined".to_owned(),
+        Some(Confined { kept, .. }) => format!("confined to {kept}"),
+    });
+    words.join(", ")
+}
+
+/// Says what was attached, what is missing, and that it waits from here on.
+fn say_ready(info: &SessionInfo, protection: &str) {
     say_missing(&info.hooks, info.source);
     if info.source == SourceKind::Log {
         say(LOG_LIMITS);
-    }
-    let mut protection = "protected".to_owned();
-    if let Some(reason) = exposed {
-        protection = format!("not protected from the OOM killer ({reason})");
-    }
-    if let Some(reason) = protect::memory() {
-        protection = format!("{protection}, memory not locked ({reason})");
     }
     let size = |bytes: Option<u64>| {
         bytes.map_or("?".to_owned(), |bytes| ByteSize(bytes).display().iec().to_string())

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::assemble::Adjustments;
 use crate::model::{Observation, SessionEnd, SessionInfo};
+use crate::privileges;
 use crate::session::{Blocks, Encoder, encode};
 
 use super::chunk::{self, Chunk, Extent};
@@ -77,10 +78,12 @@ impl Recorder {
         let handover = Arc::new(HandOver::new());
         let name = target.name().to_owned();
         let writer = Writer::new(Arc::clone(&handover), target, blocks, options.sync, report.clone());
-        let thread = thread::Builder::new()
-            .name("recorder".to_owned())
-            .stack_size(STACK)
-            .spawn(move || writer.run())?;
+        let thread =
+            thread::Builder::new().name("recorder".to_owned()).stack_size(STACK).spawn(move || {
+                // Whether it has worked is looked at when the process is confined.
+                let _ = privileges::confine_thread();
+                writer.run()
+            })?;
         Ok(Self {
             handover,
             thread: Some(thread),

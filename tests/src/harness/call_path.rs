@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::release;
 use super::stage::Flavour;
 use super::view::Episode;
 use crate::oracle::details::{Details, TraceLine};
@@ -24,7 +25,7 @@ pub fn compared(episode: &Episode, kernels: &Details, flavour: Flavour) -> Resul
     ensure!(ours.len() >= 4, "the call path has only {ours:?}");
     ensure!(episode.json["trigger"]["stack_cut"] == false, "the call path is cut");
     let theirs = outside(&kernels.trace)?;
-    if flavour == Flavour::Kprobe && before_5_15()? {
+    if flavour == Flavour::Kprobe && release::is_before(5, 15)? {
         // The kernel cannot see past a return probe there, which has replaced the first return address.
         let mut rest = theirs.iter();
         for place in ours.iter().skip(1) {
@@ -50,14 +51,4 @@ fn outside(trace: &[TraceLine]) -> Result<Vec<&TraceLine>> {
     let is_it = |line: &TraceLine| line.place.split(['+', '.']).next() == Some("out_of_memory");
     let last = trace.iter().rposition(is_it).with_context(|| format!("not in an OOM: {trace:#?}"))?;
     Ok(trace.iter().skip(last + 1).filter(|line| !line.place.starts_with("bpf_")).collect())
-}
-
-fn before_5_15() -> Result<bool> {
-    let release =
-        std::fs::read_to_string("/proc/sys/kernel/osrelease").context("failed to read the release")?;
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor) < (5, 15)),
-        _ => anyhow::bail!("not a release: {release}"),
-    }
 }

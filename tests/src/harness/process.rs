@@ -8,13 +8,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::thread::CapabilitySet;
 
 use super::PATIENCE;
 use super::cgroup::Cgroup;
+use super::credentials::become_nobody;
 use super::line_reader::LineReader;
-
-/// Uid and gid of nobody.
-const NOBODY: libc::uid_t = 65534;
 
 /// What is to be started.
 pub struct Launch {
@@ -22,7 +21,7 @@ pub struct Launch {
     arguments: Vec<OsString>,
     cgroup: Option<CString>,
     adj: i32,
-    nobody: bool,
+    nobody: Option<CapabilitySet>,
     hide: Option<CString>,
 }
 
@@ -40,7 +39,7 @@ impl Launch {
             arguments: Vec::new(),
             cgroup: None,
             adj: 0,
-            nobody: false,
+            nobody: None,
             hide: None,
         }
     }
@@ -76,8 +75,14 @@ impl Launch {
 
     /// As uid 65534 without any capability.
     #[must_use]
-    pub fn as_nobody(mut self) -> Self {
-        self.nobody = true;
+    pub fn as_nobody(self) -> Self {
+        self.as_nobody_with(CapabilitySet::empty())
+    }
+
+    /// As uid 65534 with these capabilities and no others.
+    #[must_use]
+    pub fn as_nobody_with(mut self, capabilities: CapabilitySet) -> Self {
+        self.nobody = Some(capabilities);
         self
     }
 
@@ -101,13 +106,13 @@ impl Launch {
             if let Some(directory) = &self.hide {
                 hide(directory)?;
             }
-            if self.nobody {
-                become_nobody()?;
+            if let Some(capabilities) = self.nobody {
+                become_nobody(capabilities)?;
             }
             Ok(())
         };
         // SAFETY: between fork and exec only async-signal-safe calls are made: open, write, close, unshare, mount,
-        // setgroups, setgid, setuid, on memory that was prepared before the fork.
+        // prctl, setgroups, setgid, setuid, capset, on memory that was prepared before the fork.
         unsafe { command.pre_exec(before_exec) };
         Ok(command)
     }
@@ -234,15 +239,5 @@ fn hide(directory: &std::ffi::CStr) -> std::io::Result<()> {
     let tmpfs = c"tmpfs".as_ptr();
     // SAFETY: all strings are NUL-terminated, and no data is passed.
     check(unsafe { libc::mount(tmpfs, directory.as_ptr(), tmpfs, 0, std::ptr::null()) })?;
-    Ok(())
-}
-
-fn become_nobody() -> std::io::Result<()> {
-    // SAFETY: no groups are passed, so no memory is read.
-    check(unsafe { libc::setgroups(0, std::ptr::null()) })?;
-    // SAFETY: takes a number only.
-    check(unsafe { libc::setgid(NOBODY) })?;
-    // SAFETY: takes a number only. Leaving uid 0 clears all capability sets.
-    check(unsafe { libc::setuid(NOBODY) })?;
     Ok(())
 }

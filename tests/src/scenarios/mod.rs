@@ -41,6 +41,7 @@ mod reaper;
 mod refusals;
 mod replay_identical;
 mod ring_too_small;
+mod sandboxed;
 mod scale;
 mod scorer_silent;
 mod shared_mm;
@@ -122,6 +123,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("stats", stats::run),
     each("ring_too_small", ring_too_small::run),
     each("interrupted", interrupted::run),
+    each("sandboxed", sandboxed::run),
     each("adjusted", adjusted::run),
     each("reaper", reaper::run),
     each("already_exiting", already_exiting::run),
@@ -138,6 +140,7 @@ pub const SCENARIOS: &[Scenario] = &[
     once("demo", demo::run),
     once("bad_files", bad_files::run),
     by_log("replay_identical", replay_identical::run),
+    by_log("sandboxed", sandboxed::run),
     by_log("memcg", by_log::memcg),
     by_log("global", by_log::global),
     by_log("group_kill", by_log::group_kill),

@@ -39,6 +39,9 @@ pub struct CaptureArgs {
     /// Tell at the end what the capture cost: runs and time of each program, how full the buffers were
     #[arg(long)]
     pub stats: bool,
+    /// Keep all privileges and system calls, instead of giving up what a running capture does not need
+    #[arg(long)]
+    pub no_sandbox: bool,
     /// Leave a hook out; for tests of what is shown without it
     #[arg(long, value_name = "NAME", hide = true)]
     pub without_hook: Vec<String>,

@@ -8,7 +8,7 @@ pub enum LiveError {
     /// Neither root nor the capabilities.
     #[error(
         "loading eBPF programs needs {missing}, which this process (uid {uid}) does not have; \
-         run it with sudo, or give the binary the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_resource,cap_ipc_lock+ep"
+         run it with sudo, or give the binary the capabilities: setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_syslog,cap_sys_resource,cap_ipc_lock+ep"
     )]
     Privileges {
         /// The missing capabilities.

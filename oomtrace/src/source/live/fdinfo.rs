@@ -1,17 +1,37 @@
 //! What the kernel says of a loaded program in `/proc/self/fdinfo`: counters, in text, each only there on kernels that keep it.
 //!
-//! Needs no privilege beyond having the descriptor.
+//! Needs no privilege beyond having the descriptor, to open it: these files are root's, if the process was given its capabilities or is
+//! confined. What has been opened can be read again and again.
 
-use std::fs;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::os::fd::RawFd;
+
+/// The file of a program, open.
+pub(super) struct Open(File);
 
 /// One reading.
 pub(super) struct Fdinfo(String);
 
-impl Fdinfo {
+impl Open {
     /// Of this program; `None` when it cannot be read.
+    pub(super) fn of(program: RawFd) -> Option<Self> {
+        File::open(format!("/proc/self/fdinfo/{program}")).ok().map(Self)
+    }
+
+    /// What it says now.
+    pub(super) fn read(&self) -> Option<Fdinfo> {
+        let mut text = String::new();
+        let mut file = &self.0;
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).ok()?;
+        Some(Fdinfo(text))
+    }
+}
+
+impl Fdinfo {
+    /// Of this program, once.
     pub(super) fn read(program: RawFd) -> Option<Self> {
-        fs::read_to_string(format!("/proc/self/fdinfo/{program}")).ok().map(Self)
+        Open::of(program)?.read()
     }
 
     /// A counter; `None` on a kernel that does not have it.

@@ -14,7 +14,7 @@ use oomtrace_common::{
 use super::{
     LiveError,
     attach::{self, Attached},
-    bpf::{Preset, Programs},
+    bpf::{self, Preset, Programs},
     buffer::Buffer,
     by_log::{self, LogFeed},
     candidate_log::CandidateLog,
@@ -203,6 +203,13 @@ impl Live {
         self.losses.as_ref().and_then(Losses::missed_runs)
     }
 
+    /// Whether reading what the programs counted takes CAP_BPF here, as it did before Linux 5.19 where unprivileged bpf(2) is
+    /// switched off. To be asked when no capability is in use.
+    #[must_use]
+    pub fn needs_bpf(&self) -> bool {
+        self.losses.is_some() && !bpf::sys::is_allowed()
+    }
+
     /// What was lost outside of what episodes report themselves; to be asked when all has been read.
     #[must_use]
     pub fn lost(&self) -> Lost {
@@ -222,7 +229,7 @@ impl Live {
         let mut losses = None;
         if let Some(programs) = &mut programs {
             let counters = Map::PerCpuArray(take_map(programs, "LOSS")?);
-            losses = Some(Losses::new(counters, program_fds).map_err(|error| refused(error.to_string()))?);
+            losses = Some(Losses::new(counters, &program_fds).map_err(|error| refused(error.to_string()))?);
         }
         let probe_log =
             programs.as_ref().and_then(|programs| options.probe_log.and_then(|_| probe_log(programs)));

@@ -3,19 +3,20 @@
 use aya::maps::{Map, MapData, MapError, PerCpuArray};
 use oomtrace_common::record::loss;
 
-use super::fdinfo::Fdinfo;
+use super::fdinfo;
 use crate::model::observation::Lost;
 
 /// The counters of a running capture.
 pub struct Losses {
     counters: PerCpuArray<MapData, u64>,
-    program_fds: Vec<i32>,
+    programs: Vec<fdinfo::Open>,
 }
 
 impl Losses {
     /// Over the programs' `LOSS` map and the descriptors of those programs that only run inside an episode.
-    pub(super) fn new(map: Map, program_fds: Vec<i32>) -> Result<Self, MapError> {
-        Ok(Self { counters: PerCpuArray::try_from(map)?, program_fds })
+    pub(super) fn new(map: Map, program_fds: &[i32]) -> Result<Self, MapError> {
+        let programs = program_fds.iter().filter_map(|&fd| fdinfo::Open::of(fd)).collect();
+        Ok(Self { counters: PerCpuArray::try_from(map)?, programs })
     }
 
     /// What the programs lost outside of what episodes report themselves. To be read once the programs are gone: nothing is
@@ -42,7 +43,7 @@ impl Losses {
     /// fdinfo, which is there from 5.12 on; `None` before. To be read while the programs are there.
     #[must_use]
     pub fn missed_runs(&self) -> Option<u64> {
-        let of_each = self.program_fds.iter().filter_map(|&fd| Fdinfo::read(fd)?.counter("recursion_misses"));
+        let of_each = self.programs.iter().filter_map(|program| program.read()?.counter("recursion_misses"));
         of_each.reduce(u64::saturating_add)
     }
 }

@@ -6,16 +6,23 @@
 use std::fs;
 use std::os::fd::{OwnedFd, RawFd};
 
-use super::fdinfo::Fdinfo;
+use super::fdinfo;
 use super::load::explain;
 use crate::model::stats::{CollectorStats, ProgramStats, Stats};
 
 /// A loaded program: its name in the object, and a descriptor that is open for as long as the capture.
 pub type Loaded = (String, RawFd);
 
+/// A program whose counters are looked at.
+struct Metered {
+    name: String,
+    /// `None` when they cannot be read.
+    info: Option<fdinfo::Open>,
+}
+
 /// Counts from its start on.
 pub struct Meter {
-    programs: Vec<Loaded>,
+    programs: Vec<Metered>,
     before: Vec<ProgramStats>,
     /// Why the kernel does not count; `None` when it does.
     uncounted_because: Option<String>,
@@ -35,6 +42,8 @@ impl Meter {
             Err(_) if switched_on() => (None, None),
             Err(error) => (None, Some(format!("BPF_ENABLE_STATS: {}", explain(&error)))),
         };
+        let programs: Vec<Metered> =
+            programs.into_iter().map(|(name, fd)| Metered { name, info: fdinfo::Open::of(fd) }).collect();
         let before = programs.iter().map(read).collect();
         Self {
             programs,
@@ -83,11 +92,11 @@ impl Meter {
 }
 
 /// The kernel's counters of a program, from when they began.
-fn read((name, fd): &Loaded) -> ProgramStats {
-    let info = Fdinfo::read(*fd);
+fn read(program: &Metered) -> ProgramStats {
+    let info = program.info.as_ref().and_then(fdinfo::Open::read);
     let counter = |key: &str| info.as_ref().and_then(|info| info.counter(key));
     ProgramStats {
-        name: name.clone(),
+        name: program.name.clone(),
         runs: counter("run_cnt"),
         time_ns: counter("run_time_ns"),
         skipped_runs: counter("recursion_misses"),

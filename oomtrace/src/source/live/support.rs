@@ -1,6 +1,6 @@
 //! What this machine allows, found out without changing anything.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use super::LiveError;
 
@@ -55,6 +55,25 @@ pub fn privileges() -> Result<(), LiveError> {
 /// [`LiveError::Lockdown`].
 pub fn not_locked_down() -> Result<(), LiveError> {
     if lockdown().as_deref() == Some("confidentiality") { Err(LiveError::Lockdown) } else { Ok(()) }
+}
+
+/// Why a perf event was refused, in words. Some distributions' kernels take CAP_SYS_ADMIN for any, CAP_PERFMON or not, where
+/// `kernel.perf_event_paranoid` is 3 or more.
+#[must_use]
+pub fn perf_refusal(error: &io::Error) -> String {
+    let refused = error.raw_os_error() == Some(libc::EACCES);
+    match perf_event_paranoid().filter(|&level| refused && level > 2) {
+        Some(level) => format!(
+            "perf_event_open: {error}: kernel.perf_event_paranoid is {level}, which takes CAP_SYS_ADMIN on this kernel; 2 does not"
+        ),
+        None => format!("perf_event_open: {error}"),
+    }
+}
+
+/// `kernel.perf_event_paranoid`.
+#[must_use]
+pub fn perf_event_paranoid() -> Option<i32> {
+    fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
 }
 
 /// Whether the kernel can place kprobes: the PMU that oomtrace attaches them through.

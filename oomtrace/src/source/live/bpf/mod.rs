@@ -14,7 +14,7 @@ use std::{
 use aya_obj::{EbpfSectionKind, Function, Object, Program, ProgramSection};
 use oomtrace_common::config::Layout;
 
-use super::{markers, tracefs};
+use super::{markers, support, tracefs};
 
 pub(super) mod sys;
 
@@ -264,7 +264,7 @@ impl Programs {
 
     fn on_event(&mut self, program: &str, event: &Event<'_>) -> Result<RawFd, String> {
         let program = self.loaded.get(program).ok_or("it is not loaded")?;
-        let event = sys::open_perf_event(event).map_err(|error| format!("perf_event_open: {error}"))?;
+        let event = sys::open_perf_event(event).map_err(|error| support::perf_refusal(&error))?;
         let link = if self.without_perf_links {
             None
         } else {

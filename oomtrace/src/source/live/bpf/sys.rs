@@ -17,6 +17,7 @@ mod cmd {
     pub(super) const MAP_UPDATE_ELEM: u32 = 2;
     pub(super) const PROG_LOAD: u32 = 5;
     pub(super) const PROG_TEST_RUN: u32 = 10;
+    pub(super) const OBJ_GET_INFO_BY_FD: u32 = 15;
     pub(super) const RAW_TRACEPOINT_OPEN: u32 = 17;
     pub(super) const MAP_FREEZE: u32 = 22;
     pub(super) const LINK_CREATE: u32 = 28;
@@ -105,6 +106,20 @@ pub(crate) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
     }
     // SAFETY: the attributes have no pointers.
     unsafe { bpf(cmd::MAP_FREEZE, &mut Attr { map: fd(map) }) }.map(drop)
+}
+
+/// Whether this thread may use what it has a descriptor of. Asks about a descriptor that there is not, so that nothing comes of it.
+pub(crate) fn is_allowed() -> bool {
+    #[repr(C)]
+    struct Attr {
+        fd: u32,
+        info_len: u32,
+        info: u64,
+    }
+    let mut attr = Attr { fd: u32::MAX, info_len: 0, info: 0 };
+    // SAFETY: the attributes have no pointers, as there is nothing to tell.
+    let asked = unsafe { bpf(cmd::OBJ_GET_INFO_BY_FD, &mut attr) };
+    asked.err().is_none_or(|error| error.raw_os_error() != Some(libc::EPERM))
 }
 
 /// Loads a program. With a `log` the verifier writes down what it did, as much as there is room for.

@@ -76,7 +76,7 @@ impl Symbols {
     pub fn find() -> io::Result<Self> {
         match Lookup::new().and_then(Self::asked) {
             Some(found) => Ok(found),
-            None => Self::listed(text::kallsyms()?),
+            None => Self::listed(text::List::open()?),
         }
     }
 
@@ -95,9 +95,9 @@ impl Symbols {
     }
 
     /// By one pass over the list of all symbols.
-    fn listed(list: impl io::Read) -> io::Result<Self> {
-        let found = text::Start::read(list)?;
-        let names = Names { from: From::Text, known: RefCell::default() };
+    fn listed(list: text::List) -> io::Result<Self> {
+        let found = text::Start::read(list.rewound()?)?;
+        let names = Names { from: From::Text(list), known: RefCell::default() };
         Ok(Self {
             split_copies: found.split_copies,
             addresses: Addresses(found.addresses),
@@ -115,8 +115,8 @@ pub struct Names {
 enum From {
     /// By asking, with the bounds of the kernel's own code.
     Program { lookup: Lookup, code: (u64, u64) },
-    /// By a pass over the list of all symbols.
-    Text,
+    /// By a pass over the list of all symbols, which stays open: what it shows is decided when it is opened.
+    Text(text::List),
 }
 
 impl Names {
@@ -125,7 +125,7 @@ impl Names {
     pub fn source(&self) -> &'static str {
         match self.from {
             From::Program { .. } => "a BPF program",
-            From::Text => "/proc/kallsyms",
+            From::Text(_) => "/proc/kallsyms",
         }
     }
 
@@ -138,7 +138,8 @@ impl Names {
                 };
                 addresses.iter().map(frame).collect()
             }
-            From::Text => text::kallsyms()
+            From::Text(list) => list
+                .rewound()
                 .and_then(|list| text::frames(list, addresses))
                 .unwrap_or_else(|_| vec![Frame::default(); addresses.len()]),
         }
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn asking_and_reading_the_list_agree() {
         let Some(asked) = Lookup::new().and_then(Symbols::asked) else { return };
-        let listed = Symbols::listed(text::kallsyms().unwrap()).unwrap();
+        let listed = Symbols::listed(text::List::open().unwrap()).unwrap();
         let Some(names) = listed.names else { return };
         assert_eq!(asked.addresses.0, listed.addresses.0);
         assert_eq!(asked.split_copies, listed.split_copies);

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek as _},
 };
 
 use super::{FIRST, LAST, VARIABLES, hooks};
@@ -16,8 +16,18 @@ use crate::{
 const PAGE: u64 = 4096;
 
 /// The list.
-pub(super) fn kallsyms() -> io::Result<File> {
-    File::open("/proc/kallsyms")
+pub(super) struct List(File);
+
+impl List {
+    pub(super) fn open() -> io::Result<Self> {
+        File::open("/proc/kallsyms").map(Self)
+    }
+
+    /// Reads it again, as the kernel has it now.
+    pub(super) fn rewound(&self) -> io::Result<&File> {
+        let mut list = &self.0;
+        list.rewind().map(|()| list)
+    }
 }
 
 /// What is wanted at the start.
