@@ -24,6 +24,13 @@ struct Recording {
     options: record::Options,
 }
 
+/// What was told in earlier files of the same session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    lost: Lost,
+    completed: u64,
+}
+
 /// One session on its way.
 pub struct Pipeline {
     sinks: FanOut,
@@ -47,6 +54,8 @@ pub struct Pipeline {
     totals: Totals,
     /// Losses of the completed episodes; used when the session has no end.
     lost: Lost,
+    /// What the files before this one of the recording have.
+    before_this_file: Before,
     reached_count: bool,
     failed: bool,
     pipe_closed: bool,
@@ -103,6 +112,7 @@ impl Pipeline {
             completed: 0,
             totals: Totals::default(),
             lost: Lost::default(),
+            before_this_file: Before::default(),
             reached_count: false,
             failed: false,
             pipe_closed: false,
@@ -201,6 +211,44 @@ impl Pipeline {
         self.commit(false);
     }
 
+    /// Whether it is recorded to several files, one after the other. To be asked before it is started.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        self.recording.as_ref().is_some_and(|recording| recording.target.wants_turn().is_some())
+    }
+
+    /// Whether the recording wants to go on in another file, and may: no episode is unfinished.
+    #[must_use]
+    pub fn wants_new_file(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::wants_turn) && self.next_deadline_ns().is_none()
+    }
+
+    /// The recording is to go on in another file, as soon as it may.
+    pub fn ask_for_new_file(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ask_for_turn();
+        }
+    }
+
+    /// The recording goes on in another file, of which `info` is true. `end` is true of the session until now; nothing is unfinished.
+    pub fn new_file(&mut self, end: &SessionEnd, info: &SessionInfo) {
+        let of_this_file = self.end_of_file(end);
+        let turned = self.recorder.as_mut().is_some_and(|recorder| recorder.turn(&of_this_file, info));
+        if turned {
+            self.before_this_file = Before { lost: end.lost, completed: self.completed };
+        }
+    }
+
+    /// What the end of the session, or of what there was of it until now, is for the file that is being written.
+    fn end_of_file(&self, end: &SessionEnd) -> SessionEnd {
+        let Before { lost, completed } = self.before_this_file;
+        SessionEnd {
+            lost: end.lost.since(lost),
+            completed: end.completed.map(|all| all.saturating_sub(completed)),
+            ..end.clone()
+        }
+    }
+
     /// An observation that comes after enough has been shown: it is neither recorded nor shown, and the ledger has to know of it.
     pub fn pass_by(&mut self, observation: &Observation) {
         if self.keeper_after.is_none() {
@@ -237,7 +285,9 @@ impl Pipeline {
             None => u64::MAX,
         };
         open.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-        let recorded = self.recorder.take().map(|recorder| recorder.finish(end.as_ref())).unwrap_or_default();
+        let end_of_file = end.as_ref().map(|end| self.end_of_file(end));
+        let recorded =
+            self.recorder.take().map(|recorder| recorder.finish(end_of_file.as_ref())).unwrap_or_default();
         self.failed |= recorded.failed;
         self.pipe_closed |= recorded.pipe_closed;
         for episode in &open {

@@ -22,11 +22,11 @@ use crate::privileges::{Confined, Features, Sandbox};
 use crate::sink::terminal::text;
 use crate::source::live::load::Flavour;
 use crate::source::live::{Live, LiveError, Options, host, protect};
-use crate::source::samples::Heartbeat;
+use crate::source::samples::{self, Heartbeat};
 
-use super::args::{Attach, CaptureArgs, DisplayArgs, ProbeLog, RecordArgs, SampleArgs, WatchArgs};
+use super::args::{Attach, CaptureArgs, DirArgs, DisplayArgs, ProbeLog, RecordArgs, SampleArgs, WatchArgs};
 use super::say::say_stats;
-use super::{heartbeat, output, say};
+use super::{heartbeat, new_file, output, say};
 
 /// Runs `watch`.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
@@ -34,6 +34,7 @@ pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
         args: &args.capture,
         display: Some(&args.display),
         output: args.output.as_deref(),
+        dir: None,
         samples: args.samples,
     };
     capture.run(Filter::from(&args.filter))
@@ -41,14 +42,21 @@ pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
 
 /// Runs `record`.
 pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
-    Capture { args: &args.capture, display: None, output: Some(&args.output), samples: args.samples }
-        .run(Filter::default())
+    Capture {
+        args: &args.capture,
+        display: None,
+        output: args.output.as_deref(),
+        dir: Some(&args.dir),
+        samples: args.samples,
+    }
+    .run(Filter::default())
 }
 
 struct Capture<'a> {
     args: &'a CaptureArgs,
     display: Option<&'a DisplayArgs>,
     output: Option<&'a Path>,
+    dir: Option<&'a DirArgs>,
     samples: SampleArgs,
 }
 
@@ -62,12 +70,21 @@ impl Capture<'_> {
         }
         let live = Live::start(&options).map_err(refusal)?;
         say_refused(&live);
+        let directory = self.dir.and_then(|args| Some((args.dir.as_deref()?, args)));
+        let pipeline = match directory {
+            Some((dir, limits)) => output::directory(filter, self.args, dir, limits)?,
+            None => output::captured(self.display, filter, self.args, self.output)?,
+        };
         let file = self.output.filter(|path| !output::is_dash(path));
+        let recorded_in = directory.map(|(dir, _)| dir).or(file.map(folder));
         // Before threads are started.
-        let sandbox = (!self.args.no_sandbox).then(|| Sandbox::prepare(file.map(folder)));
-        let features = Features { recording: file.is_some(), ..Features::default() };
-        let pipeline = output::captured(self.display, filter, self.args, self.output)?;
-        let heartbeat = self.samples.every(None).map(heartbeat::start);
+        let sandbox = (!self.args.no_sandbox).then(|| Sandbox::prepare(recorded_in));
+        let features = Features {
+            recording: recorded_in.is_some(),
+            directory: directory.is_some(),
+            ..Features::default()
+        };
+        let heartbeat = self.samples.every(directory.map(|_| samples::EVERY)).map(heartbeat::start);
         let ready = |live: &Live| {
             let locked = protect::memory();
             // Behind everything that takes a privilege: from here on only what is open is used.
@@ -152,6 +169,7 @@ async fn drive(
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
     let mut stop = Stop::new(duration)?;
+    let mut hangup = pipeline.has_files().then(|| listen(SignalKind::hangup())).transpose()?;
     let mut lost = Lost::default();
     let mut flow = pipeline.start(&live.info);
     if let Some(heartbeat) = &mut heartbeat {
@@ -171,6 +189,10 @@ async fn drive(
             }
             () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
             () = deadline(heartbeat.as_ref().map(Heartbeat::due_ns)) => Woken::Beat,
+            () = asked_by(&mut hangup) => {
+                pipeline.ask_for_new_file();
+                Woken::Capture
+            }
             () = log_tick(live.probe_log.is_some()) => Woken::Capture,
         };
         if let Some(meter) = &mut live.meter
@@ -190,6 +212,14 @@ async fn drive(
             && let Some(heartbeat) = &mut heartbeat
         {
             flow = heartbeat::sample(heartbeat, &mut pipeline, more);
+        }
+        if flow.is_continue() && !more && pipeline.wants_new_file() {
+            let info = host::as_of_now(&live.info);
+            // What was killed before that look has to be in the file that it ends.
+            (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
+            if flow.is_continue() && !more {
+                new_file::begin(&live, &mut pipeline, &mut heartbeat, lost, &info);
+            }
         }
     }
     let missed_runs = live.missed_runs();
@@ -270,6 +300,18 @@ async fn log_tick(on: bool) {
     if on { sleep(Duration::from_millis(200)).await } else { pending().await }
 }
 
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("signals cannot be listened for")
+}
+
+/// Comes with the signal, if it is listened for.
+async fn asked_by(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    }
+}
+
 /// What ends a capture from outside.
 struct Stop {
     interrupt: Signal,
@@ -279,10 +321,9 @@ struct Stop {
 
 impl Stop {
     fn new(duration: Option<Duration>) -> anyhow::Result<Self> {
-        let on = |kind| signal(kind).context("signals cannot be listened for");
         Ok(Self {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
             at: duration.map(|duration| Instant::now() + duration),
         })
     }

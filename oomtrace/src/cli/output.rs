@@ -13,7 +13,7 @@ use crate::record::{self, RecordingFile, Stream};
 use crate::sink::terminal::{self, Terminal};
 use crate::sink::{FanOut, Json, Sink};
 
-use super::args::{CaptureArgs, Color, DisplayArgs};
+use super::args::{CaptureArgs, Color, DirArgs, DisplayArgs};
 use super::say;
 
 /// Columns when stdout is no terminal and the environment does not say.
@@ -57,10 +57,34 @@ pub(super) fn captured(
     capture: &CaptureArgs,
     output: Option<&Path>,
 ) -> anyhow::Result<Pipeline> {
-    let CaptureArgs { count, compress, sync, .. } = *capture;
-    let options =
-        record::Options { compression: compress.into(), sync: sync.into(), ..record::Options::default() };
-    recorded(display, filter, count, options, output)
+    recorded(display, filter, capture.count, recording(capture), output)
+}
+
+/// How it is recorded.
+fn recording(capture: &CaptureArgs) -> record::Options {
+    let CaptureArgs { compress, sync, .. } = *capture;
+    record::Options { compression: compress.into(), sync: sync.into(), ..record::Options::default() }
+}
+
+/// A pipeline for a capture that is recorded to a directory, and shown nowhere.
+///
+/// # Errors
+///
+/// The directory cannot be made or used.
+pub(super) fn directory(
+    filter: Filter,
+    capture: &CaptureArgs,
+    dir: &Path,
+    limits: &DirArgs,
+) -> anyhow::Result<Pipeline> {
+    let limits = record::dir::Limits {
+        file_bytes: limits.max_size.as_u64(),
+        files: limits.max_files.into(),
+        age: limits.max_age,
+    };
+    let directory = record::Directory::open(dir, limits).with_context(|| dir.display().to_string())?;
+    let pipeline = Pipeline::new(FanOut::default(), filter, |message| say(&message));
+    Ok(pipeline.stop_after(capture.count).record_to(directory, recording(capture)))
 }
 
 /// The same for what is not captured here.

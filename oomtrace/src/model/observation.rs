@@ -652,6 +652,23 @@ impl Lost {
         Self { missed_runs, ..self } != Self::default()
     }
 
+    /// What was lost since less of it was.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            candidates: self.candidates.saturating_sub(before.candidates),
+            records: self.records.saturating_sub(before.records),
+            reads: self.reads.saturating_sub(before.reads),
+            victims: self.victims.saturating_sub(before.victims),
+            rejected: self.rejected.saturating_sub(before.rejected),
+            unclosed: self.unclosed.saturating_sub(before.unclosed),
+            missed_runs: self.missed_runs.map(|all| all.saturating_sub(before.missed_runs.unwrap_or(0))),
+            lines: self.lines.saturating_sub(before.lines),
+            reports: self.reports.saturating_sub(before.reports),
+            log_records: self.log_records.saturating_sub(before.log_records),
+        }
+    }
+
     /// Adds the losses of a part to those of the whole.
     pub fn add(&mut self, part: Self) {
         let Self {

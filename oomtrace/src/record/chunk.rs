@@ -3,6 +3,8 @@
 use crate::model::Observation;
 use crate::session::BLOCK_BYTES;
 
+use super::target::Turn;
+
 /// Bytes of frames that make a chunk full.
 pub(super) const FULL: usize = BLOCK_BYTES;
 /// Bytes reserved beyond that, for the frame that fills it.
@@ -67,6 +69,8 @@ pub(super) struct Chunk {
     pub(super) commit: bool,
     /// No episode is unfinished behind it.
     pub(super) boundary: bool,
+    /// Behind it, the recording goes on in another file.
+    pub(super) turn: Option<Turn>,
     /// Nothing follows.
     pub(super) last: bool,
     /// Behind the frames, and not to be packed: the session's end.

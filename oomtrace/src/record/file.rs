@@ -51,6 +51,27 @@ impl RecordingFile {
         Ok((Self { path: path.to_owned(), name, file, head: Vec::new(), len: 0, durable: 0 }, before))
     }
 
+    /// A file that was just made, and is empty.
+    ///
+    /// # Errors
+    ///
+    /// Another recorder writes it.
+    pub(super) fn made(path: PathBuf, file: File) -> Result<Self, OpenError> {
+        lock(&file)?;
+        let name = path.display().to_string();
+        Ok(Self { path, name, file, head: Vec::new(), len: 0, durable: 0 })
+    }
+
+    /// Bytes that were written.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// What it is on the disk.
+    pub(super) fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        self.file.metadata()
+    }
+
     /// Makes sure that the file is what this recorder made of it. `Some`: it had to be begun anew, and why.
     fn check(&mut self) -> io::Result<Option<&'static str>> {
         let metadata = self.file.metadata()?;
@@ -114,6 +135,10 @@ impl Target for RecordingFile {
             let _ = folder.sync_all();
         }
         Ok(())
+    }
+
+    fn keep_head(&mut self, head: &[u8]) {
+        head.clone_into(&mut self.head);
     }
 
     fn write(&mut self, piece: &Piece<'_>) -> Result<(), Fault> {

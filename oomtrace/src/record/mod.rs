@@ -8,7 +8,9 @@
 //! - [`recorder`]: the pipeline's side. Encodes, hands over whole frames, counts what there is no room for;
 //! - [`chunk`], [`handover`]: the memory between the two, all of it taken at the start;
 //! - [`writer`]: the thread. Packs, writes, makes durable; knows what is missing and says it, in the file and to the user;
-//! - [`target`]: what can be written to ([`Target`]). [`file`](mod@file) is one file, [`stream`] a pipe or a device.
+//! - [`context`]: what every file has to tell again;
+//! - [`target`]: what can be written to ([`Target`]). [`file`](mod@file) is one file, [`stream`] a pipe or a device, [`dir`] a
+//!   directory of files, the oldest of which go.
 //!
 //! A target that consists of several files is put in below [`Target`]: it is given pieces of whole frames, each with its extent and
 //! whether an episode is unfinished behind it ([`Piece::boundary`]), keeps the head that it was begun with, and answers
@@ -17,6 +19,8 @@
 //! The bytes themselves are `session`'s; what observations mean is nobody's here.
 
 mod chunk;
+mod context;
+pub mod dir;
 pub mod file;
 mod handover;
 mod recorder;
@@ -29,10 +33,11 @@ mod writer;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use chunk::Extent;
+pub use dir::Directory;
 pub use file::RecordingFile;
 pub use recorder::{Outcome, Recorder};
 pub use stream::Stream;
-pub use target::{Fault, Piece, Target};
+pub use target::{Fault, Piece, Target, Turn};
 
 use crate::session::Compression;
 

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::session::{Blocks, Encoder, encode};
 
 use super::chunk::{self, Chunk, Extent};
 use super::handover::HandOver;
-use super::target::Target;
+use super::target::{Target, Turn};
 use super::writer::Writer;
 use super::{Options, Report, WhenFull};
 
@@ -30,6 +32,15 @@ pub struct Outcome {
     pub failed: bool,
     /// Nobody reads the pipe any more.
     pub pipe_closed: bool,
+}
+
+fn head(info: &SessionInfo) -> io::Result<Vec<u8>> {
+    encode::head(info).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// The head of a file that begins at a moment at which nobody looked at the kernel's count of kills.
+fn again(info: &SessionInfo) -> io::Result<Vec<u8>> {
+    head(&SessionInfo { vmstat_oom_kills: None, ..info.clone() })
 }
 
 /// One recording on its way.
@@ -50,6 +61,8 @@ pub struct Recorder {
     /// The target was waited for in vain.
     behind: bool,
     when_full: WhenFull,
+    /// The target wants to go on in another file.
+    wants_turn: Option<Arc<AtomicBool>>,
     name: String,
     report: Report,
 }
@@ -72,8 +85,10 @@ impl Recorder {
         options: Options,
         report: Report,
     ) -> io::Result<Self> {
-        let head = encode::head(info).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let head = head(info)?;
         target.begin(&head)?;
+        target.keep_head(&again(info)?);
+        let wants_turn = target.wants_turn();
         let blocks = Blocks::new(options.compression).ok_or(io::ErrorKind::OutOfMemory)?;
         let handover = Arc::new(HandOver::new());
         let name = target.name().to_owned();
@@ -95,6 +110,7 @@ impl Recorder {
             names: chunk::faulted_in(NAMES_KEPT + chunk::MORE),
             behind: false,
             when_full: options.when_full,
+            wants_turn,
             name,
             report,
         })
@@ -133,6 +149,38 @@ impl Recorder {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.handover.has_ended()
+    }
+
+    /// Whether the target wants to go on in another file.
+    #[must_use]
+    pub fn wants_turn(&self) -> bool {
+        self.wants_turn.as_ref().is_some_and(|wants| wants.load(Relaxed))
+    }
+
+    /// Asks the target to go on in another file; nothing for one that has but one.
+    pub fn ask_for_turn(&mut self) {
+        if let Some(wants) = &self.wants_turn {
+            wants.store(true, Relaxed);
+        }
+    }
+
+    /// The session goes on in another file, of which `info` is true; `end` is true of this one. Nothing is unfinished. False when
+    /// there is no room for it now.
+    pub fn turn(&mut self, end: &SessionEnd, info: &SessionInfo) -> bool {
+        let (Ok(head), Ok(again)) = (head(info), again(info)) else { return false };
+        let mut turn = Turn { end: Vec::new(), head, again };
+        let encoded = encode::end(&mut turn.end, end);
+        let Some(mut chunk) = self.chunk.take().or_else(|| self.room()).filter(|_| encoded.is_ok()) else {
+            return false;
+        };
+        if let Some(wants) = &self.wants_turn {
+            // Who still wants one says so again.
+            wants.store(false, Relaxed);
+        }
+        (chunk.commit, chunk.boundary, chunk.turn) = (true, true, Some(turn));
+        // Nothing may be added to it.
+        self.handover.hand(chunk, true);
+        true
     }
 
     /// Writes what is left, and the end of the session if it has one, however long that takes.

@@ -4,6 +4,8 @@
 //! it but the writer thread.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::chunk::Extent;
 
@@ -18,6 +20,17 @@ pub struct Piece<'a> {
     pub last: bool,
     /// What is in it.
     pub extent: Extent,
+}
+
+/// Between two files of a capture, at a moment without an unfinished episode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The frame that ends the one.
+    pub end: Vec<u8>,
+    /// The head of the other: header and the session's description as of now.
+    pub head: Vec<u8>,
+    /// The head of those that follow it without a turn.
+    pub again: Vec<u8>,
 }
 
 /// Why a piece was not written. None of it is in the target then.
@@ -56,6 +69,29 @@ pub trait Target: Send {
     ///
     /// See [`Fault`].
     fn write(&mut self, piece: &Piece<'_>) -> Result<(), Fault>;
+
+    /// The head of further files that the target begins by itself ([`Fault::Anew`]): that of [`Target::begin`] is true of the first one
+    /// alone.
+    fn keep_head(&mut self, _head: &[u8]) {}
+
+    /// Bytes that may be told again at the beginning of each file.
+    fn context_bytes(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Says when it wants to go on in another file, for which the session has to be asked ([`Target::turn`]); `None`: never.
+    fn wants_turn(&self) -> Option<Arc<AtomicBool>> {
+        None
+    }
+
+    /// Begins another file and ends the one before. False: there was no reason to, or it cannot.
+    ///
+    /// # Errors
+    ///
+    /// No other file could be begun; it goes on in the old one.
+    fn turn(&mut self, _turn: &Turn) -> io::Result<bool> {
+        Ok(false)
+    }
 
     /// Returns when what was written would survive a crash of the machine, as far as the target can promise that.
     ///

@@ -9,13 +9,11 @@ use crate::model::Gap;
 use crate::session::{Blocks, encode};
 
 use super::chunk::{self, Chunk, Extent};
+use super::context::Context;
 use super::handover::{CHUNKS, HandOver};
 use super::recorder::Outcome;
-use super::target::{Fault, Piece, Target};
+use super::target::{Fault, Piece, Target, Turn};
 use super::{Report, Sync};
-
-/// Bytes of cgroups' names that are kept for the case that they have to be told again.
-const NAMES_KEPT: usize = 1 << 20;
 
 pub(super) struct Writer {
     handover: Arc<HandOver>,
@@ -23,9 +21,7 @@ pub(super) struct Writer {
     blocks: Blocks,
     sync: Sync,
     report: Report,
-    /// Frames of the names of cgroups that were told so far, and how many bytes of them this file has.
-    names: Vec<u8>,
-    names_there: usize,
+    context: Context,
     /// What is missing behind what was written last.
     gap: Option<Missing>,
     /// What was written and is not durable: chunks, and the gap in front of them.
@@ -85,14 +81,14 @@ impl Writer {
         sync: Sync,
         report: Report,
     ) -> Self {
+        let context = Context::new(target.context_bytes());
         Self {
             handover,
             target,
             blocks,
             sync,
             report,
-            names: chunk::faulted_in(NAMES_KEPT),
-            names_there: 0,
+            context,
             gap: None,
             unsafe_yet: Extent::default(),
             gap_unsafe_yet: None,
@@ -111,6 +107,9 @@ impl Writer {
         while let Some((chunk, more)) = self.handover.next() {
             commit |= chunk.commit || self.sync == Sync::Always;
             let written = self.write(&chunk);
+            if let Some(turn) = chunk.turn.as_ref().filter(|_| written) {
+                self.turn(turn);
+            }
             self.handover.give_back(chunk);
             since += 1;
             // One for all that came in the meantime.
@@ -156,10 +155,7 @@ impl Writer {
                     if let Some(why) = why {
                         self.say(&format!("{why}; the recording goes on in a new one"));
                     }
-                    // What was written before is in the other file, durable or not.
-                    self.unsafe_yet = Extent::default();
-                    self.gap_unsafe_yet = None;
-                    self.names_there = 0;
+                    self.goes_on_elsewhere();
                     if !self.at_boundary {
                         self.miss(Gap::ELSEWHERE, None, None);
                     }
@@ -182,6 +178,33 @@ impl Writer {
         true
     }
 
+    /// What follows is written to another file. What was written before is in the one before, durable or not.
+    fn goes_on_elsewhere(&mut self) {
+        self.unsafe_yet = Extent::default();
+        self.gap_unsafe_yet = None;
+        self.context.anew();
+    }
+
+    /// Ends the file and begins another, behind a chunk that was written.
+    fn turn(&mut self, turn: &Turn) {
+        if self.gap.is_some() || !self.at_boundary {
+            // Later: what is missing is told in the file that it is missing in.
+            if let Some(wants) = self.target.wants_turn() {
+                wants.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            return;
+        }
+        if self.sync != Sync::None {
+            self.make_durable();
+        }
+        match self.target.turn(turn) {
+            Ok(true) => self.goes_on_elsewhere(),
+            Ok(false) => {}
+            Err(error) => self
+                .say(&format!("no new file could be begun: {error}; the recording goes on in the old one")),
+        }
+    }
+
     /// What is to be written of a chunk, behind what has to be told before it.
     fn pack(&mut self, chunk: &Chunk) {
         self.out.clear();
@@ -190,7 +213,7 @@ impl Writer {
             // Its text is the operating system's and short.
             let _ = encode::gap(&mut self.prefix, &missing.gap());
         }
-        self.prefix.extend_from_slice(&self.names[self.names_there..]);
+        self.context.tell(&mut self.prefix);
         for frames in [&self.prefix, &chunk.frames] {
             if !frames.is_empty() {
                 self.blocks.append(&mut self.out, frames);
@@ -209,8 +232,8 @@ impl Writer {
             self.gap_unsafe_yet = Some(missing);
         }
         self.unsafe_yet.add(chunk.extent);
-        self.learn_names(chunk);
-        self.names_there = self.names.len();
+        self.context.learn(&chunk.frames);
+        self.context.wrote();
         self.at_boundary = chunk.boundary;
         self.newest_episode = self.newest_episode.max(chunk.extent.newest_episode);
     }
@@ -222,7 +245,7 @@ impl Writer {
             ));
         }
         self.miss(Gap::TARGET, Some(chunk.extent), Some(error.to_string()));
-        self.learn_names(chunk);
+        self.context.learn(&chunk.frames);
     }
 
     fn make_durable(&mut self) {
@@ -245,7 +268,7 @@ impl Writer {
                 if let Some(later) = later {
                     self.miss(later.cause, later.extent, later.error);
                 }
-                self.names_there = 0;
+                self.context.anew();
             }
         }
     }
@@ -266,16 +289,6 @@ impl Writer {
         }
         let newest = extent.map_or(0, |extent| extent.newest_episode).max(self.newest_episode);
         missing.newest_episode = missing.newest_episode.max(newest);
-    }
-
-    /// Keeps the names of cgroups: they are told once, and may be needed again. Beyond their room they are told in the files that
-    /// have them.
-    fn learn_names(&mut self, chunk: &Chunk) {
-        for name in encode::names(&chunk.frames) {
-            if self.names.len() + name.len() <= NAMES_KEPT {
-                self.names.extend_from_slice(name);
-            }
-        }
     }
 
     fn say(&self, message: &str) {

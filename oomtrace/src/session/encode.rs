@@ -1,10 +1,12 @@
 //! Observations to frames, and frames to blocks: the two halves of writing, for whoever does them on two threads.
 
+use std::collections::HashSet;
+
 use crate::model::{Gap, Observation, SessionEnd, SessionInfo};
 
 use super::block::{Compression, Packer};
 use super::columns;
-use super::format::{self, FrameRef, TooLong, VERSION, kind};
+use super::format::{self, Frame, FrameRef, TooLong, VERSION, kind};
 
 /// Encodes observations.
 #[derive(Debug, Default)]
@@ -59,6 +61,45 @@ pub fn end(out: &mut Vec<u8>, end: &SessionEnd) -> Result<(), TooLong> {
 /// It would be longer than a reader accepts.
 pub fn gap(out: &mut Vec<u8>, gap: &Gap) -> Result<(), TooLong> {
     format::append(out, FrameRef::Gap(gap))
+}
+
+/// The frames of a run that is whole.
+pub fn frames(run: &[u8]) -> impl Iterator<Item = &[u8]> {
+    format::split(run).map(|(_, frame)| frame)
+}
+
+/// The frames of samples in it.
+pub fn samples(frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    format::split(frames).filter(|(kind, _)| *kind == kind::SAMPLES).map(|(_, frame)| frame)
+}
+
+/// Of the frames of cgroups' names, those that are worth keeping in `most` bytes: of each cgroup the newest, those that others are in,
+/// and then the newest ones.
+#[must_use]
+pub fn newest_names(frames: &[u8], most: usize) -> Vec<u8> {
+    let node = |frame: &[u8]| {
+        let payload = frame.get(format::FRAME_HEADER_LEN..frame.len().checked_sub(format::CHECKSUM_LEN)?)?;
+        match format::decode_payload(kind::CGROUP, payload) {
+            Ok(Some(Frame::Observation(Observation::Cgroup(node)))) => Some(node),
+            _ => None,
+        }
+    };
+    let all: Vec<_> = names(frames).filter_map(|frame| Some((frame, node(frame)?))).collect();
+    let parents: HashSet<u64> = all.iter().filter_map(|(_, node)| node.parent).collect();
+    let mut known = HashSet::new();
+    let mut room = most;
+    let mut kept: Vec<&[u8]> = Vec::new();
+    // Without one that others are in, the paths of all of them would be lost.
+    for inner in [true, false] {
+        for (frame, node) in all.iter().rev().filter(|(_, node)| parents.contains(&node.id) == inner) {
+            if frame.len() <= room && known.insert(node.id) {
+                room -= frame.len();
+                kept.push(frame);
+            }
+        }
+    }
+    kept.reverse();
+    kept.concat()
 }
 
 /// The frames of cgroups' names in a run of frames that are whole.

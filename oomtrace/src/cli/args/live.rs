@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CaptureArgs, DisplayArgs, FilterArgs, SampleArgs};
+use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, SampleArgs};
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,11 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub capture: CaptureArgs,
     /// Record to FILE; `-` is stdout
-    #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "FILE", help_heading = "Capture", required_unless_present = "dir")]
+    pub output: Option<PathBuf>,
+    /// Where to, in place of it.
+    #[command(flatten)]
+    pub dir: DirArgs,
     /// The minutes before.
     #[command(flatten)]
     pub samples: SampleArgs,

@@ -1,6 +1,7 @@
 //! The arguments of every command: here the commands, beside it a file for each group of them.
 
 mod capture;
+mod dir;
 mod display;
 mod filter;
 mod list;
@@ -13,6 +14,7 @@ mod values;
 use clap::{Parser, Subcommand};
 
 pub use capture::{Attach, CaptureArgs, Compress, ProbeLog, Sync};
+pub use dir::DirArgs;
 pub use display::{Color, DisplayArgs};
 pub use filter::{FilterArgs, OutcomeArg, PickArgs, ScopeArg};
 pub use list::ListArgs;

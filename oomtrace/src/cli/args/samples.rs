@@ -8,7 +8,7 @@ use super::values::duration;
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Samples of the state of memory between episodes")]
 pub struct SampleArgs {
-    /// Take one every so often, for example 5s; none are taken without it
+    /// Take one every so often, for example 10s; by default every 5 s with --dir, and none otherwise
     #[arg(long, value_name = "TIME", value_parser = at_least_a_second)]
     pub sample_every: Option<Duration>,
     /// Take none

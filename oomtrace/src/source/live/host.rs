@@ -69,6 +69,21 @@ pub fn describe(capture: Capture) -> SessionInfo {
     }
 }
 
+/// The same session as of now: what is looked at when a file of it begins.
+#[must_use]
+pub fn as_of_now(info: &SessionInfo) -> SessionInfo {
+    let (vmstat_oom_kills, (unix_ns, boot_ns)) = with_oom_kills(clocks);
+    SessionInfo {
+        // A log may be behind the counter.
+        vmstat_oom_kills: vmstat_oom_kills.filter(|_| info.source != SourceKind::Log),
+        started_unix_ns: Some(unix_ns),
+        started_boot_ns: boot_ns,
+        utc_offset_seconds: utc_offset(),
+        settings: settings(),
+        ..info.clone()
+    }
+}
+
 /// How many CPUs a list such as `0-3,5` has; `None` when it is not such a list.
 fn cpus_in(list: &str) -> Option<u32> {
     list.trim().split(',').try_fold(0u32, |sum, range| {
