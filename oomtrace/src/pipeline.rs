@@ -275,7 +275,9 @@ impl Pipeline {
             ..end
         });
         let mut assembler = self.assembler.take();
-        let mut open = assembler.as_mut().map(Assembler::finish).unwrap_or_default();
+        let left =
+            |assembler: &mut Assembler| if end.is_some() { assembler.finish() } else { assembler.cut_off() };
+        let mut open = assembler.as_mut().map(left).unwrap_or_default();
         if let Some(keeper) = &mut self.keeper {
             open.iter().for_each(|episode| keeper.episode(episode));
         }

@@ -446,10 +446,77 @@ fn make_corpus() {
             fs::write(path, packed_file_of(&observations)).expect("it can be written");
         }
     }
-    let path = root.join("tests/corpus/v1.2-many.oomtrace");
-    if !path.exists() {
-        fs::write(path, large_file()).expect("it can be written");
+    for (name, file) in [("v1.2-many", large_file()), ("v1.4-gaps", file_with_gaps())] {
+        let path = root.join(format!("tests/corpus/{name}.oomtrace"));
+        if !path.exists() {
+            fs::write(path, file).expect("it can be written");
+        }
     }
+}
+
+/// A session with two gaps, the second in the midst of an episode, and another session behind it.
+fn file_with_gaps() -> Vec<u8> {
+    use oomtrace::model::{Gap, Observation};
+    let gap = |cause, newest_episode, minutes: u64| {
+        let first = made_up::START + minutes * 60_000 * made_up::MS;
+        Observation::Gap(Gap {
+            cause,
+            records: Some(48),
+            bytes: Some(4_711),
+            episodes: Some(2),
+            first_boot_ns: Some(first),
+            last_boot_ns: Some(first + 90_000 * made_up::MS),
+            newest_episode,
+            error: (cause == Gap::TARGET).then(|| "No space left on device (os error 28)".to_owned()),
+        })
+    };
+    let later = |observations: Vec<Observation>, minutes: u64, first: u64| {
+        observations.into_iter().map(move |mut observation| {
+            let later = minutes * 60_000 * made_up::MS;
+            if let Some(at) = observation.stamp_mut() {
+                at.boot_ns += later;
+                at.episode += if at.episode > 0 { first } else { 0 };
+            } else if let Observation::Clock(clock) = &mut observation {
+                clock.boot_ns += later;
+            }
+            observation
+        })
+    };
+    let half = made_up::storm().len() / 2;
+    let mut all = made_up::one_kill();
+    all.push(gap(Gap::TARGET, 3, 10));
+    all.extend(later(made_up::group_kill(), 20, 3));
+    all.extend(later(made_up::storm(), 30, 10).take(half));
+    all.push(gap(Gap::BEHIND, 40, 31));
+    all.extend(later(made_up::storm(), 30, 10).skip(half));
+    let mut file = packed_file_of(&all);
+    file.extend(file_of(&later(made_up::none_killable(), 60, 60).collect::<Vec<_>>()));
+    file
+}
+
+#[test]
+fn recordings_behind_one_another_are_read_as_if_they_were_given_one_after_the_other() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let [one, other] = [packed_file_of(&made_up::storm()), file_of(&made_up::group_kill())];
+    let both = write(&dir, "both.oomtrace", &[&one[..], &other].concat());
+    let unended = write(&dir, "unended.oomtrace", &[&one[..one.len() - 5], &other].concat());
+    let [one, other] = [write(&dir, "1.oomtrace", &one), write(&dir, "2.oomtrace", &other)];
+    // A list of several files says which one each is in.
+    for command in ["replay", "info"] {
+        for options in [&[][..], &["--json"]] {
+            let of = |files: &[&str]| {
+                let output = run(&[&[command][..], options, files].concat());
+                (output.status.code(), text(&output.stdout).replace(&one, "FILE").replace(&other, "FILE"))
+            };
+            let (code, found) = of(&[&both]);
+            assert_eq!(code, Some(0), "{command} {options:?}");
+            assert_eq!(found.replace(&both, "FILE"), of(&[&one, &other]).1, "{command} {options:?}");
+        }
+    }
+    // What is torn ends the reading.
+    let output = run(&["replay", "--json", &unended]);
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(text(&output.stdout).matches("\"type\":\"session\"").count(), 1);
 }
 
 /// Episodes with more candidates than the other files have.

@@ -101,6 +101,7 @@ pub(super) fn episode(
         opened_ns: timed(opened.as_ref().map(|opened| opened.at.boot_ns).or(first_ns)),
         closed_ns: closed.as_ref().map(|closed| closed.at.boot_ns),
         outcome,
+        cut_off: false,
         scope,
         constraint,
         trigger: opened.as_ref().map(|opened| paths.person(opened.trigger.clone())),

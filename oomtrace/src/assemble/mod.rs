@@ -76,6 +76,8 @@ pub struct Assembler {
     open: Vec<Open>,
     /// Highest episode number seen: records of lower ones that are not open any more come too late.
     newest: u64,
+    /// Those up to here are passed over, entries and all: there was a gap.
+    passed_over: u64,
 }
 
 impl Assembler {
@@ -89,6 +91,7 @@ impl Assembler {
             history: History::default(),
             open: Vec::new(),
             newest: 0,
+            passed_over: 0,
         }
     }
 
@@ -119,8 +122,9 @@ impl Assembler {
             }
             Observation::Gap(gap) => {
                 // What is missing may be theirs, and what follows of them is pieces.
-                finished.extend(self.finish());
+                finished.extend(self.cut_off());
                 self.newest = self.newest.max(gap.newest_episode);
+                self.passed_over = gap.newest_episode;
             }
             Observation::AdjUpdated(update) => self.adjustments.learn(&update),
             Observation::Samples(samples) => {
@@ -156,6 +160,13 @@ impl Assembler {
         std::mem::take(&mut self.open).into_iter().map(|open| self.build(open)).collect()
     }
 
+    /// The same where a recording breaks off: more came, and is not there.
+    pub fn cut_off(&mut self) -> Vec<Episode> {
+        let mut open = self.finish();
+        open.iter_mut().for_each(|episode| episode.cut_off = true);
+        open
+    }
+
     /// The path of a cgroup that was named, by its kernfs id.
     pub fn cgroup_path(&mut self, cgroup: u64) -> Option<Name> {
         self.cgroups.path(cgroup)
@@ -171,6 +182,9 @@ impl Assembler {
 
     /// `out_of_memory()` was entered.
     fn enter(&mut self, opened: Opened, finished: &mut Vec<Episode>) {
+        if opened.at.episode <= self.passed_over {
+            return;
+        }
         self.abandon_unclosed(finished);
         self.newest = self.newest.max(opened.at.episode);
         let mut open = Open::new(opened.at);

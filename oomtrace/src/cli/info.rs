@@ -25,29 +25,30 @@ pub(super) fn run(args: &InfoArgs) -> anyhow::Result<Exit> {
     let mut recordings = Recordings::of(&args.files)?;
     let mut exit = Exit::Done;
     let mut first = true;
-    while let Some(input) = recordings.next()? {
+    while let Some(mut input) = recordings.next()? {
         if !std::mem::take(&mut first) && !args.json {
             writeln!(io::stdout())?;
         }
-        exit = exit.max(tell(input, args)?);
+        exit = exit.max(tell(&mut input, args)?);
+        recordings.done(input);
     }
     Ok(exit.max(recordings.exit()))
 }
 
-fn tell(mut input: Input, args: &InfoArgs) -> anyhow::Result<Exit> {
+fn tell(input: &mut Input, args: &InfoArgs) -> anyhow::Result<Exit> {
     let counts = Arc::new(Mutex::new(Counts::default()));
     let mut sinks = FanOut::default();
     sinks.add("the counts", Box::new(Counter(Arc::clone(&counts))));
     let pipeline = Pipeline::new(sinks, Filter::default(), |message| say(&message));
-    let (summary, _) = replay::drive(&mut input, pipeline, &mut Pace::max());
+    let (summary, _) = replay::drive(input, pipeline, &mut Pace::max());
     let counts = *counts.lock().unwrap_or_else(PoisonError::into_inner);
 
     let mut out = io::stdout().lock();
     if args.json {
-        serde_json::to_writer(&mut out, &json(&input, &summary, counts)).map_err(io::Error::from)?;
+        serde_json::to_writer(&mut out, &json(input, &summary, counts)).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        out.write_all(describe(&input, &summary, counts).as_bytes())?;
+        out.write_all(describe(input, &summary, counts).as_bytes())?;
     }
     out.flush()?;
     Ok(summary.exit().max(input.verdict()))

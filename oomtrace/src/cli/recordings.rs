@@ -21,6 +21,8 @@ pub(super) struct Recordings {
     single: bool,
     exit: Exit,
     opened: usize,
+    /// The next session of the file that was read last.
+    behind: Option<Input>,
 }
 
 impl Recordings {
@@ -44,7 +46,7 @@ impl Recordings {
             }
         }
         let single = all.len() == 1;
-        let mut recordings = Self { paths: all, single, exit: Exit::Done, opened: 0 };
+        let mut recordings = Self { paths: all, single, exit: Exit::Done, opened: 0, behind: None };
         if !single {
             recordings.order();
         }
@@ -78,12 +80,28 @@ impl Recordings {
         }
     }
 
+    /// What was read to its end is given back: another session may follow in the same file.
+    pub(super) fn done(&mut self, input: Input) {
+        let Input { name, is_file, reader } = input;
+        match reader.next_session() {
+            None => {}
+            Some(Ok(reader)) => self.behind = Some(Input { name, is_file, reader }),
+            Some(Err(error)) => {
+                say(&format!("{name}: what follows its first session cannot be read: {error}"));
+                self.exit = Exit::Lossy;
+            }
+        }
+    }
+
     /// The next one that can be opened; `None` at the end.
     ///
     /// # Errors
     ///
     /// The only one cannot be opened. Of several, such a one is told of and passed over.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Input>> {
+        if let Some(input) = self.behind.take() {
+            return Ok(Some(input));
+        }
         while self.opened < self.paths.len() {
             let path = &self.paths[self.opened];
             self.opened += 1;

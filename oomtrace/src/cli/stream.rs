@@ -56,6 +56,7 @@ pub(super) fn show(
             break;
         }
         exit = exit.max(input.verdict());
+        recordings.done(input);
     }
     match sink.finish() {
         Ok(totals) => all.totals = totals.unwrap_or_default(),

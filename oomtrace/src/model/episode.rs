@@ -21,6 +21,8 @@ pub struct Episode {
     pub closed_ns: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
+    /// The recording breaks off, or has a gap, before it was over: what came then (exits, the reaper, repeats) is not known.
+    pub cut_off: bool,
     /// Whole machine or one memcg; `None` when the entry was not seen.
     pub scope: Option<Scope>,
     /// `oom_control.constraint`; `None` when the scan never began.

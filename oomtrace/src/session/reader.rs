@@ -1,6 +1,7 @@
 //! Reads a session file, from anything that gives bytes: no seeking, so that pipes work.
 //!
-//! Everything before damage is given out, nothing after it: what follows a hole could be told as a wrong episode.
+//! Everything before damage is given out, nothing after it: what follows a hole could be told as a wrong episode. Where a frame could
+//! begin, another session may: files that were put behind one another are read one after the other.
 
 use std::io::{self, Read};
 
@@ -41,6 +42,10 @@ pub struct Reader<R> {
     block_offset: u64,
     end: Option<SessionEnd>,
     ending: Option<Ending>,
+    /// Where this session starts in the file, bytes.
+    start: u64,
+    /// Another one follows, whose first eight bytes were read.
+    followed: bool,
 }
 
 /// One whole frame, not yet understood.
@@ -67,11 +72,31 @@ impl<R: Read> Reader<R> {
     /// See [`OpenError`]: what it is instead, which side is newer, or where it is damaged.
     pub fn open(mut input: R) -> Result<Self, OpenError> {
         let version = read_header(&mut input)?;
+        Self::begin(input, version, 0)
+    }
+
+    /// The session that follows in the same file; `None` when none does, or this one has not been read to its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::open`].
+    pub fn next_session(mut self) -> Option<Result<Self, OpenError>> {
+        if !self.followed {
+            return None;
+        }
+        let start = self.start + self.tally.bytes;
+        let version = read_header(&mut (&MAGIC[..]).chain(&mut self.input));
+        Some(version.and_then(|version| Self::begin(self.input, version, start)))
+    }
+
+    /// Reads the description behind the header of a session that starts at `start`.
+    fn begin(mut input: R, version: Version, start: u64) -> Result<Self, OpenError> {
         let head = HEADER_LEN as u64;
         let mut tally = Tally { bytes: head, unpacked: head, ..Tally::default() };
         let mut payload = Vec::new();
-        let raw = match read_frame(&mut input, &mut payload, &mut tally) {
-            Ok(raw) => raw,
+        let raw = match read_frame(&mut input, &mut payload, &mut tally, start) {
+            Ok(Next::Frame(raw)) => raw,
+            Ok(Next::Header) => return Err(OpenError::NotInfo),
             Err(Ending::Io { error, .. }) => return Err(OpenError::Io(error)),
             Err(ending) => return Err(OpenError::NoInfo(ending)),
         };
@@ -88,6 +113,8 @@ impl<R: Read> Reader<R> {
                     block_offset: 0,
                     end: None,
                     ending: None,
+                    start,
+                    followed: false,
                 })
             }
             _ => Err(OpenError::NotInfo),
@@ -142,8 +169,15 @@ impl<R: Read> Reader<R> {
 
     /// The next frame of the file: an observation, or nothing of its own.
     fn next_in_file(&mut self) -> Result<Option<Observation>, Ending> {
-        let offset = self.tally.bytes;
-        let raw = read_frame(&mut self.input, &mut self.payload, &mut self.tally)?;
+        let Some(raw) = self.next_frame()? else {
+            self.followed = true;
+            return Err(match self.end {
+                Some(_) => Ending::Complete,
+                None => Ending::Unfinished { offset: self.start + self.tally.bytes },
+            });
+        };
+        let offset =
+            self.start + self.tally.bytes - (FRAME_HEADER_LEN + self.payload.len() + CHECKSUM_LEN) as u64;
         if raw.kind == kind::BLOCK && raw.flags & MUST_KNOW_FLAGS == 0 {
             return match self.block.unpack(&self.payload) {
                 Unpacked::Frames => {
@@ -160,12 +194,12 @@ impl<R: Read> Reader<R> {
                 Unpacked::Damaged => Err(Ending::BadBlock { offset }),
             };
         }
-        self.tally.unpacked += self.tally.bytes - offset;
+        self.tally.unpacked += self.start + self.tally.bytes - offset;
         match understand(raw, &self.payload, &mut self.tally) {
             Some(Frame::Observation(observation)) => Ok(Some(observation)),
             Some(Frame::End(end)) => {
                 self.end = Some(end);
-                Err(self.after_the_end())
+                Ok(None)
             }
             // A second description has no meaning yet.
             Some(Frame::Info(_)) => {
@@ -199,13 +233,22 @@ impl<R: Read> Reader<R> {
         }))
     }
 
-    /// Nothing may follow the end.
-    fn after_the_end(&mut self) -> Ending {
-        let offset = self.tally.bytes;
-        match read_some(&mut self.input, &mut [0]) {
-            Ok(0) => Ending::Complete,
-            Ok(_) => Ending::Trailing { offset },
-            Err(error) => Ending::Io { offset, error },
+    /// The next frame, whose payload is then in its place; `None` when another session begins. Nothing else may follow the end.
+    fn next_frame(&mut self) -> Result<Option<RawFrame>, Ending> {
+        let before = self.tally;
+        let ended = self.end.is_some();
+        match read_frame(&mut self.input, &mut self.payload, &mut self.tally, self.start) {
+            Ok(Next::Header) => Ok(None),
+            Err(Ending::Unfinished { .. }) if ended => Err(Ending::Complete),
+            Ok(Next::Frame(_))
+            | Err(Ending::Torn { .. } | Ending::BadChecksum { .. } | Ending::TooLong { .. })
+                if ended =>
+            {
+                self.tally = before;
+                Err(Ending::Trailing { offset: self.start + before.bytes })
+            }
+            Ok(Next::Frame(raw)) => Ok(Some(raw)),
+            Err(ending) => Err(ending),
         }
     }
 }
@@ -245,15 +288,30 @@ fn guess_with_more(head: &[u8], input: &mut impl Read) -> Option<&'static str> {
     error::guess(&[head, &more[..len]].concat())
 }
 
-/// Reads one frame and checks it; its payload goes to `payload`.
-fn read_frame(input: &mut impl Read, payload: &mut Vec<u8>, tally: &mut Tally) -> Result<RawFrame, Ending> {
-    let offset = tally.bytes;
+/// What stands where a frame could begin.
+enum Next {
+    Frame(RawFrame),
+    /// The first bytes of another session's header. As a frame's, they would be a length that no frame may have.
+    Header,
+}
+
+/// Reads one frame and checks it; its payload goes to `payload`. `start`: of its session, bytes.
+fn read_frame(
+    input: &mut impl Read,
+    payload: &mut Vec<u8>,
+    tally: &mut Tally,
+    start: u64,
+) -> Result<Next, Ending> {
+    let offset = start + tally.bytes;
     let io = |error| Ending::Io { offset, error };
     let mut header = [0; FRAME_HEADER_LEN];
     match read_some(input, &mut header).map_err(io)? {
         0 => return Err(Ending::Unfinished { offset }),
         FRAME_HEADER_LEN => {}
         _ => return Err(Ending::Torn { offset }),
+    }
+    if header == MAGIC {
+        return Ok(Next::Header);
     }
     let len = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
     let payload_len = len as usize;
@@ -275,7 +333,7 @@ fn read_frame(input: &mut impl Read, payload: &mut Vec<u8>, tally: &mut Tally) -
     }
     tally.frames += 1;
     tally.bytes += (FRAME_HEADER_LEN + wanted) as u64;
-    Ok(RawFrame::of(&header))
+    Ok(Next::Frame(RawFrame::of(&header)))
 }
 
 /// Takes a frame apart that lies in memory: kind, payload, and its length in all; `None` when it is cut off or damaged.

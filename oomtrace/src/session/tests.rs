@@ -305,6 +305,78 @@ fn damage_ends_the_reading_and_says_where() {
     assert_eq!(ending(&[&end[..], b"x"].concat()), format!("Trailing {{ offset: {after} }}"));
 }
 
+/// Every session of a file: observations, ending, and whether it has its end.
+fn sessions(bytes: &[u8]) -> (Vec<(usize, String, bool)>, Option<String>) {
+    let mut found = Vec::new();
+    let mut next = Some(Reader::open(bytes));
+    while let Some(opened) = next.take() {
+        let mut reader = match opened {
+            Ok(reader) => reader,
+            Err(error) => return (found, Some(error.to_string())),
+        };
+        let observations = std::iter::from_fn(|| reader.next_observation()).count();
+        let ending = reader.ending().map_or_else(String::new, |ending| format!("{ending:?}"));
+        found.push((observations, ending, reader.end().is_some()));
+        next = reader.next_session();
+    }
+    (found, None)
+}
+
+#[test]
+fn sessions_that_were_put_behind_one_another_are_read_one_after_the_other() {
+    let of = |observations: &[Observation], compression| {
+        made_up::file_as(&made_up::info(), observations, compression)
+    };
+    let one = of(&made_up::one_kill(), Compression::Zstd);
+    let other = of(&made_up::storm(), Compression::None);
+    let count = [made_up::one_kill().len(), made_up::storm().len()];
+    let complete = "Complete".to_owned();
+    let three = [&one[..], &other, &one].concat();
+    let whole = |count| (count, complete.clone(), true);
+    assert_eq!(sessions(&three), (vec![whole(count[0]), whole(count[1]), whole(count[0])], None));
+    // One that has no end, but ends behind a whole frame.
+    let mut unended = in_blocks(&made_up::one_kill());
+    let end_len = 16 + FRAME_HEADER_LEN;
+    while sessions(&unended).0[0].1 != format!("Unfinished {{ offset: {} }}", unended.len()) {
+        unended.pop();
+        assert!(unended.len() + 20 * end_len > one.len(), "the end is short");
+    }
+    let unfinished = (count[0], format!("Unfinished {{ offset: {} }}", unended.len()), false);
+    let two = [&unended[..], &other].concat();
+    assert_eq!(sessions(&two), (vec![unfinished, whole(count[1])], None));
+    // Offsets are the file's.
+    let (found, _) = sessions(&[&one[..], &unended].concat());
+    assert_eq!(found[1].1, format!("Unfinished {{ offset: {} }}", one.len() + unended.len()));
+    let (found, _) = sessions(&three[..three.len() - 1]);
+    assert!(found[2].1.starts_with("Torn"), "{found:?}");
+    // What is torn inside a frame ends the reading, whatever follows.
+    let torn = [&unended[..unended.len() - 1], &other].concat();
+    assert_eq!(sessions(&torn).0.len(), 1);
+    assert!(sessions(&torn).0[0].1.starts_with("BadChecksum"), "{:?}", sessions(&torn).0);
+}
+
+#[test]
+fn what_follows_an_end_and_is_no_session_is_damage() {
+    let one = made_up::file(&made_up::info(), &made_up::one_kill());
+    let trailing = format!("Trailing {{ offset: {} }}", one.len());
+    let again = frame(format::kind::CLOCK, 0, b"\xa1\x00\x05");
+    for more in [&b"x"[..], &again, b"\x89OOM\r\n\x1a", &[0xff; 40]] {
+        let (found, error) = sessions(&[&one[..], more].concat());
+        assert_eq!((found.len(), found[0].1.clone(), error), (1, trailing.clone(), None), "{more:?}");
+    }
+    // A header that cannot be read is told as such.
+    let mut bad = one.clone();
+    bad[12] ^= 1;
+    let (found, error) = sessions(&[&one[..], &bad].concat());
+    assert_eq!((found.len(), &found[0].1[..]), (1, "Complete"));
+    assert_eq!(error.as_deref(), Some("the recording's header is damaged (its checksum is wrong)"));
+    let (found, error) = sessions(&[&one[..], &one[..10]].concat());
+    assert_eq!(
+        (found.len(), error.as_deref()),
+        (1, Some("the recording is cut off inside its header, after 10 bytes"))
+    );
+}
+
 #[test]
 fn the_first_frame_is_the_description() {
     let mut bytes = format::file_header(format::VERSION).to_vec();

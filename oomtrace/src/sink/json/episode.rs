@@ -26,6 +26,8 @@ pub(super) struct Head<'a> {
     duration_ns: Option<u64>,
     source: &'static str,
     outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_off: Option<bool>,
     scope: Option<&'static str>,
     constraint: Option<&'static str>,
     sysrq: Option<bool>,
@@ -192,6 +194,7 @@ impl<'a> Head<'a> {
             duration_ns: episode.opened_ns.zip(episode.closed_ns).and_then(|(from, to)| to.checked_sub(from)),
             source: info.source.word(),
             outcome: outcome(episode.outcome),
+            cut_off: episode.cut_off.then_some(true),
             scope: episode.scope.map(scope),
             constraint: episode.constraint.map(|constraint| match constraint {
                 Constraint::None => "none",

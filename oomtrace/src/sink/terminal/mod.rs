@@ -148,6 +148,9 @@ impl<W: Write> Sink for Terminal<W> {
             timeline::write(&context, &mut page);
         }
         outcome::folded(&context, &mut page);
+        if episode.cut_off {
+            page.labelled_warning("cut off", CUT_OFF);
+        }
         if episode.lost.any() {
             page.labelled_warning("lost", &words::losses(&episode.lost));
         }
@@ -214,6 +217,10 @@ impl<W: Write> Sink for Terminal<W> {
         self.write(page)
     }
 }
+
+/// Of an episode that is not told to its end.
+const CUT_OFF: &str =
+    "the recording breaks off, or has a gap, before this was over; what came then is not known";
 
 /// Whether nothing but what is known of it has changed.
 fn same_boot(before: &SessionInfo, now: &SessionInfo) -> bool {
