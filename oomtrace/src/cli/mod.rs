@@ -6,6 +6,7 @@ pub mod args;
 mod demo;
 mod doctor;
 mod explain;
+mod export;
 mod heartbeat;
 mod import;
 mod info;
@@ -40,6 +41,7 @@ pub fn main() -> Exit {
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
         Command::List(args) => list::run(args),
+        Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Rank(args) => rank::run(args),
         Command::Explain(args) => explain::run(args),

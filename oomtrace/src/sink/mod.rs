@@ -1,6 +1,7 @@
 //! Where episodes go. A sink is given the session's description, each finished episode and the totals, and writes to a
 //! writer it was given; it never asks for the time, the environment, or anything of the system.
 
+pub mod export;
 pub mod json;
 pub mod listing;
 mod several;

@@ -3,6 +3,7 @@
 //! - [`cargo`]: style, lints, and everything that `cargo test` runs
 //! - the committed eBPF object against a fresh build
 //! - [`host`]: what oomtrace finds and says on this machine's own kernel
+//! - [`readers`]: what databases and Perfetto read in exports
 //! - [`guests`]: real OOMs on real kernels, listed in [`matrix`]
 //!
 //! What cannot run is counted as skipped, with its reason ([`report`]).
@@ -11,6 +12,7 @@ mod cargo;
 mod guests;
 mod host;
 mod matrix;
+mod readers;
 mod report;
 
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         object(&report);
     }
     host::run(&report, filter);
+    readers::run(&report, filter);
     if !args.no_vm {
         guests::run(&report, &matrix::entries(&args.kernel), args.jobs, filter);
     }

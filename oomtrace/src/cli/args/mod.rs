@@ -3,6 +3,7 @@
 mod capture;
 mod dir;
 mod display;
+mod export;
 mod filter;
 mod list;
 mod live;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 pub use capture::{Attach, CaptureArgs, Compress, ProbeLog, Sync};
 pub use dir::DirArgs;
 pub use display::{Color, DisplayArgs};
+pub use export::{ExportArgs, Format, TableArg};
 pub use filter::{FilterArgs, OutcomeArg, PickArgs, ScopeArg};
 pub use list::ListArgs;
 pub use live::{RecordArgs, WatchArgs};
@@ -48,6 +50,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// List the episodes of recordings: when, which scope, who died, how large, in which file
     List(ListArgs),
+    /// Make tables (csv, parquet), JSON or a trace (perfetto) of recordings, for other programs
+    Export(ExportArgs),
     /// Read reports out of a kernel's log: dmesg, the journal, syslog, a serial console; needs no privileges
     Import(ImportArgs),
     /// Tell whom the OOM killer would kill next, now; needs no privileges

@@ -21,7 +21,7 @@ pub use pod::Pod;
 use super::name::Name;
 
 /// Whom a cgroup belongs to. Everything borrowed from the path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// The innermost container that the cgroup is of, or lies in. Where the path names a pod further in, a container
     /// around it (a node of kind) is left out: container and pod belong together.

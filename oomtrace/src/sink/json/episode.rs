@@ -196,12 +196,7 @@ impl<'a> Head<'a> {
             outcome: outcome(episode.outcome),
             cut_off: episode.cut_off.then_some(true),
             scope: episode.scope.map(scope),
-            constraint: episode.constraint.map(|constraint| match constraint {
-                Constraint::None => "none",
-                Constraint::Cpuset => "cpuset",
-                Constraint::MemoryPolicy => "mempolicy",
-                Constraint::Memcg => "memcg",
-            }),
+            constraint: episode.constraint.map(constraint),
             sysrq: episode.order.map(|order| order == -1),
             order: episode.order,
             gfp_mask: episode.gfp_mask.map(|raw| GfpJson {
@@ -259,7 +254,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
+pub(in crate::sink) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Killed => "killed",
         Outcome::GroupKilled => "group_killed",
@@ -271,14 +266,23 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(super) fn scope(scope: Scope) -> &'static str {
+pub(in crate::sink) fn constraint(constraint: Constraint) -> &'static str {
+    match constraint {
+        Constraint::None => "none",
+        Constraint::Cpuset => "cpuset",
+        Constraint::MemoryPolicy => "mempolicy",
+        Constraint::Memcg => "memcg",
+    }
+}
+
+pub(in crate::sink) fn scope(scope: Scope) -> &'static str {
     match scope {
         Scope::Global => "global",
         Scope::Memcg => "memcg",
     }
 }
 
-pub(super) fn reason(reason: Reason) -> &'static str {
+pub(in crate::sink) fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::AdjMin => "adj_min",
         Reason::Init => "init",
@@ -291,7 +295,7 @@ pub(super) fn reason(reason: Reason) -> &'static str {
     }
 }
 
-pub(super) fn why(why: VictimWhy) -> &'static str {
+pub(in crate::sink) fn why(why: VictimWhy) -> &'static str {
     match why {
         VictimWhy::Chosen => "chosen",
         VictimWhy::Group => "group",

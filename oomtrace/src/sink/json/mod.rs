@@ -13,6 +13,7 @@ mod samples;
 mod session;
 mod stats;
 
+pub(super) use episode::{constraint, outcome, reason, scope, why};
 pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
 pub use list::listed;
@@ -48,6 +49,10 @@ impl<W: Write> Json<W> {
     /// Writes to `writer`.
     pub fn new(writer: W) -> Self {
         Self { writer, info: None, candidates: Candidates::default(), buffer: Vec::new() }
+    }
+
+    pub(super) fn writer_mut(&mut self) -> &mut W {
+        &mut self.writer
     }
 
     fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
