@@ -114,3 +114,23 @@ fn times_choose_episodes() {
     }
     assert_eq!(run(&["replay", "-", "--from", "soon"]).status.code(), Some(2));
 }
+
+#[test]
+fn what_grew_between_two_episodes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
+    // Two OOMs of one cgroup, a tenth of a second apart.
+    let pair = format!("{folder}/linux-6.1-aborted-scans.oomtrace");
+    let output = oomtrace().args(["diff", "1", "2", &pair]).env("COLUMNS", "80").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).lines().all(|line| line.chars().count() <= 80), "{}", text(&output.stdout));
+    golden("diff/aborted-scans.txt", &output.stdout);
+    golden("diff/aborted-scans.json", &run(&["diff", "1", "2", &pair, "--json"]).stdout);
+    let other = ["diff", "zgwsktfj", "gwpwnwnf", folder];
+    let output = oomtrace().args(other).env("COLUMNS", "100").output().expect("it starts");
+    golden("diff/memcg-and-global.txt", &output.stdout);
+
+    assert_eq!(run(&["diff", "1", "99", &pair]).status.code(), Some(2));
+    let output = run(&["diff", "1", "2", folder]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("which episode is 1?"), "{}", text(&output.stderr));
+}

@@ -4,6 +4,7 @@
 
 pub mod args;
 mod demo;
+mod diff;
 mod doctor;
 mod explain;
 mod export;
@@ -41,6 +42,7 @@ pub fn main() -> Exit {
         Command::Record(args) => live::record(args),
         Command::Replay(args) => replay::run(args),
         Command::List(args) => list::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Rank(args) => rank::run(args),

@@ -14,6 +14,7 @@
 pub mod cause;
 pub mod change;
 pub mod contest;
+pub mod diff;
 pub mod gaps;
 pub mod group;
 pub mod limits;

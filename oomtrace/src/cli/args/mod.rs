@@ -1,6 +1,7 @@
 //! The arguments of every command: here the commands, beside it a file for each group of them.
 
 mod capture;
+mod diff;
 mod dir;
 mod display;
 mod export;
@@ -15,6 +16,7 @@ mod values;
 use clap::{Parser, Subcommand};
 
 pub use capture::{Attach, CaptureArgs, Compress, ProbeLog, Sync};
+pub use diff::DiffArgs;
 pub use dir::DirArgs;
 pub use display::{Color, DisplayArgs};
 pub use export::{ExportArgs, Format, TableArg};
@@ -50,6 +52,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// List the episodes of recordings: when, which scope, who died, how large, in which file
     List(ListArgs),
+    /// Tell what grew from one episode to another, by process and by cgroup
+    Diff(DiffArgs),
     /// Make tables (csv, parquet), JSON or a trace (perfetto) of recordings, for other programs
     Export(ExportArgs),
     /// Read reports out of a kernel's log: dmesg, the journal, syslog, a serial console; needs no privileges

@@ -1,6 +1,7 @@
 //! One JSON object a line, as `docs/json-format.md` promises. Field names live here and nowhere else.
 
 mod candidates;
+mod diff;
 mod episode;
 mod evidence;
 mod explain;
@@ -13,6 +14,7 @@ mod samples;
 mod session;
 mod stats;
 
+pub use diff::difference;
 pub(super) use episode::{constraint, outcome, reason, scope, why};
 pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;

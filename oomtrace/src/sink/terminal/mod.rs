@@ -5,12 +5,14 @@
 //! - [`words`]: numbers, sizes, times and names as text;
 //! - [`stats`]: what a capture cost, for stderr;
 //! - [`ranking`]: who would be killed next, with the same table;
+//! - [`diff`]: what changed from one episode to another;
 //! - [`list`]: the episodes of several recordings;
 //! - [`explain`]: one episode explained at length;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`before`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
 mod before;
 mod callpath;
+mod diff;
 mod explain;
 mod headline;
 mod ledger;
@@ -46,6 +48,7 @@ use crate::model::episode::{Episode, Verdict};
 use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
+pub use diff::difference;
 pub use explain::explanation;
 pub use list::list;
 use page::Page;
