@@ -14,6 +14,7 @@ pub mod corpus;
 mod demo;
 mod doctor;
 mod exited_leader;
+mod flight_recorder;
 mod global_200;
 mod group_kill;
 mod idle;
@@ -131,6 +132,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("ledger_lossy", ledger_lossy::run),
     each("swap", swap::run),
     each("budget", budget::counts),
+    once("flight_recorder", flight_recorder::run),
     once("idle", idle::run),
     once("rank", rank::run),
     once("rank_unprivileged", rank_unprivileged::run),
