@@ -22,6 +22,8 @@ mod chunk;
 mod context;
 pub mod dir;
 pub mod file;
+#[cfg(test)]
+mod file_tests;
 mod handover;
 mod recorder;
 pub mod stream;

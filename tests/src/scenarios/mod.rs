@@ -39,6 +39,8 @@ mod random;
 mod rank;
 mod rank_unprivileged;
 mod reaper;
+mod recorder_killed;
+mod recording_target;
 mod refusals;
 mod replay_identical;
 mod ring_too_small;
@@ -151,6 +153,8 @@ pub const SCENARIOS: &[Scenario] = &[
     by_log("alone", by_log::alone),
     by_log("overwritten", by_log::overwritten),
     by_log("auto", by_log::auto),
+    once("recorder_killed", recorder_killed::run),
+    once("recording_target", recording_target::run),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),
     each("contended", contended::run),
