@@ -134,3 +134,30 @@ fn what_grew_between_two_episodes() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("which episode is 1?"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_recording_is_followed_until_its_recorder_lets_go() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let dir = tempfile::tempdir().expect("there is room");
+    let whole = file_of(&made_up::one_kill());
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    let path = write(&dir, "live.oomtrace", first);
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("it is there");
+    // As a recorder has it.
+    file.lock().expect("nobody else has it");
+    let mut follower = oomtrace()
+        .args(["replay", "--follow", &path])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(follower.try_wait().expect("it can be asked").is_none(), "it did not wait");
+    file.write_all(rest).expect("it can be written");
+    drop(file);
+    let output = follower.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), text(&run(&["replay", &path]).stdout));
+}

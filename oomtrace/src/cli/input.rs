@@ -9,6 +9,7 @@ use anyhow::Context;
 use crate::exit::Exit;
 use crate::session::{Ending, Reader};
 
+use super::follow::Follow;
 use super::output::is_dash;
 use super::say;
 
@@ -21,6 +22,19 @@ pub(super) struct Input {
     /// It is a regular file (or in memory): reading it takes no time to speak of.
     pub(super) is_file: bool,
     pub(super) reader: Recording,
+}
+
+/// Opens a recording that may still be written, to be read for as long as it is.
+pub(super) fn follow(path: &Path) -> anyhow::Result<Input> {
+    if is_dash(path) {
+        return open(path);
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).with_context(|| name.clone())?;
+    let bytes: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(1 << 16, Follow(file)));
+    let reader = Reader::open(bytes).with_context(|| name.clone())?;
+    // Reading it may take any time.
+    Ok(Input { name, is_file: false, reader })
 }
 
 /// Opens `path`; `-` is stdin.

@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod export;
+mod follow;
 mod heartbeat;
 mod import;
 mod info;

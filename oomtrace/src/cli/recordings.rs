@@ -21,6 +21,8 @@ pub(super) struct Recordings {
     single: bool,
     exit: Exit,
     opened: usize,
+    /// The newest one is read for as long as it is written.
+    follow: bool,
     /// The next session of the file that was read last.
     behind: Option<Input>,
 }
@@ -46,7 +48,8 @@ impl Recordings {
             }
         }
         let single = all.len() == 1;
-        let mut recordings = Self { paths: all, single, exit: Exit::Done, opened: 0, behind: None };
+        let mut recordings =
+            Self { paths: all, single, exit: Exit::Done, opened: 0, follow: false, behind: None };
         if !single {
             recordings.order();
         }
@@ -69,6 +72,11 @@ impl Recordings {
             .collect();
         timed.sort_by_key(|(started, _)| *started);
         self.paths = timed.into_iter().map(|(_, path)| path).collect();
+    }
+
+    /// Reads the newest one for as long as it is written.
+    pub(super) fn following(self, follow: bool) -> Self {
+        Self { follow, ..self }
     }
 
     /// What is told when there is none of something in them.
@@ -105,7 +113,8 @@ impl Recordings {
         while self.opened < self.paths.len() {
             let path = &self.paths[self.opened];
             self.opened += 1;
-            match input::open(path) {
+            let follow = self.follow && self.opened == self.paths.len();
+            match if follow { input::follow(path) } else { input::open(path) } {
                 Ok(input) => return Ok(Some(input)),
                 Err(error) if self.single => return Err(error),
                 Err(error) => {

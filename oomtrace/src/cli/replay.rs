@@ -22,7 +22,7 @@ const AHEAD: usize = 16;
 
 /// Runs the command.
 pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let recordings = Recordings::of(&args.files)?;
+    let recordings = Recordings::of(&args.files)?.following(args.follow);
     let (name, sink) = output::sink(&args.display);
     let pace = Pace::new(args.speed, args.idle_cap);
     let wanted = Wanted { count: args.count, ..Wanted::all(args.pick.with(&args.filter), pace) };
