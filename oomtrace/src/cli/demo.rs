@@ -16,7 +16,7 @@ use crate::source::live::{Live, Options};
 
 use super::args::DemoArgs;
 use super::input::Input;
-use super::{live, output, replay, say};
+use super::{capture, output, ready, replay, say};
 use memcg::Memcg;
 use tasks::Tasks;
 pub(super) use tasks::run as task;
@@ -59,7 +59,7 @@ fn start(args: &DemoArgs) -> Result<(Live, Memcg), String> {
 
 /// Makes the OOM and watches it. Only processes of its own, in a cgroup of its own with a limit on it, can be chosen.
 fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit> {
-    live::say_refused(&capture);
+    ready::say_refused(&capture);
     say(&format!(
         "live: a cgroup of {LIMIT_MIB} MiB ({}), in which `build-cache` is marked as the one to sacrifice \
          (oom_score_adj 500), `database` is protected, and `leak` grows until the limit is hit, twice",
@@ -70,7 +70,7 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
     let pipeline = output::shown(&args.display, filter, Some(EPISODES));
     let mut tasks = None;
     let mut failed = None;
-    let summary = live::capture(capture, pipeline, None, Some(AT_MOST), |_| match Tasks::start(&memcg) {
+    let summary = capture::capture(capture, pipeline, None, Some(AT_MOST), |_| match Tasks::start(&memcg) {
         Ok(started) => tasks = Some(started),
         Err(error) => failed = Some(error),
     })?;

@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr, each message led by the program's name.
 
 pub mod args;
+mod capture;
 mod demo;
 mod diff;
 mod doctor;
@@ -19,6 +20,7 @@ pub mod new_file;
 mod output;
 mod probe_log;
 mod rank;
+mod ready;
 mod recordings;
 mod replay;
 mod say;

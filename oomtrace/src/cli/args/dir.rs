@@ -12,7 +12,7 @@ use super::values::duration;
 #[command(next_help_heading = "Recording for years")]
 pub struct DirArgs {
     /// Record to files in DIR, which is made if it is not there, one after the other; SIGHUP begins another one
-    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// No file is longer than SIZE
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = file_size, requires = "dir")]

@@ -26,12 +26,13 @@ pub struct WatchArgs {
 
 /// Arguments of `record`.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("target").args(["output", "dir"]).required(true)))]
 pub struct RecordArgs {
     /// How to capture.
     #[command(flatten)]
     pub capture: CaptureArgs,
     /// Record to FILE; `-` is stdout
-    #[arg(short, long, value_name = "FILE", help_heading = "Capture", required_unless_present = "dir")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
     pub output: Option<PathBuf>,
     /// Where to, in place of it.
     #[command(flatten)]

@@ -1,0 +1,216 @@
+//! Drives a live capture: what wakes it, in which order things are looked at, and what ends it.
+
+use std::future::pending;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::model::observation::{Clock, Lost};
+use crate::model::{Observation, SessionEnd, Stats};
+use crate::pipeline::{Pipeline, Summary};
+use crate::source::live::{Live, host};
+use crate::source::samples::Heartbeat;
+
+use super::{heartbeat, new_file};
+
+/// Runs a capture until it is told to end: by a signal, the wanted count, the time, or a reader that went away.
+///
+/// `ready` is called when signals are listened for and all memory has been reserved: from then on nothing is missed.
+pub(super) fn capture(
+    live: Live,
+    pipeline: Pipeline,
+    heartbeat: Option<Heartbeat>,
+    duration: Option<Duration>,
+    ready: impl FnOnce(&Live),
+) -> anyhow::Result<Summary> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")?;
+    runtime.block_on(drive(live, pipeline, heartbeat, duration, ready))
+}
+
+async fn drive(
+    mut live: Live,
+    mut pipeline: Pipeline,
+    mut heartbeat: Option<Heartbeat>,
+    duration: Option<Duration>,
+    ready: impl FnOnce(&Live),
+) -> anyhow::Result<Summary> {
+    let mut stop = Stop::new(duration)?;
+    let mut hangup = pipeline.has_files().then(|| listen(SignalKind::hangup())).transpose()?;
+    let mut lost = Lost::default();
+    let mut flow = pipeline.start(&live.info);
+    if let Some(heartbeat) = &mut heartbeat {
+        heartbeat.look(host::boot_ns());
+    }
+    ready(&live);
+    // There may be more on the ring than was taken.
+    let mut more = false;
+    while flow.is_continue() {
+        let woken = tokio::select! {
+            biased;
+            () = stop.asked() => break,
+            () = tokio::task::yield_now(), if more => Woken::Capture,
+            ready = live.feed.readable() => {
+                ready.context("what was captured cannot be waited for")?;
+                Woken::Capture
+            }
+            () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
+            () = deadline(heartbeat.as_ref().map(Heartbeat::due_ns)) => Woken::Beat,
+            () = asked_by(&mut hangup) => {
+                pipeline.ask_for_new_file();
+                Woken::Capture
+            }
+            () = log_tick(live.probe_log.is_some()) => Woken::Capture,
+        };
+        if let Some(meter) = &mut live.meter
+            && !more
+        {
+            meter.woken();
+        }
+        if let Some(log) = &mut live.probe_log {
+            log.flush();
+        }
+        (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
+        if woken == Woken::Deadline && flow.is_continue() {
+            flow = pipeline.push(Observation::Clock(Clock { boot_ns: host::boot_ns() }));
+        }
+        if woken == Woken::Beat
+            && flow.is_continue()
+            && let Some(heartbeat) = &mut heartbeat
+        {
+            flow = heartbeat::sample(heartbeat, &mut pipeline, more);
+        }
+        if flow.is_continue() && !more && pipeline.wants_new_file() {
+            let info = host::as_of_now(&live.info);
+            // What was killed before that look has to be in the file that it ends.
+            (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
+            if flow.is_continue() && !more {
+                new_file::begin(&live, &mut pipeline, &mut heartbeat, lost, &info);
+            }
+        }
+    }
+    let missed_runs = live.missed_runs();
+    // Before the probes go: what is killed after this look and seen by them can be told by its time, what is killed without
+    // them could not.
+    let (vmstat_oom_kills, boot_ns) = host::oom_kills_now();
+    let cost = live.meter.take().map(|meter| meter.stats());
+    live.detach();
+    if flow.is_continue() {
+        flow = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, usize::MAX).0;
+    }
+    if flow.is_continue() {
+        let _ended_anyway = heartbeat::hand_on(&mut heartbeat, &mut pipeline);
+    }
+    while let Some(observation) = live.feed.take() {
+        pipeline.pass_by(&observation);
+    }
+    let stats =
+        cost.map(|stats| Stats { ring: live.feed.level(), candidate_log: live.feed.log_level(), ..stats });
+    lost.add(Lost { missed_runs, ..live.lost() });
+    Ok(pipeline.finish(Some(SessionEnd {
+        boot_ns,
+        lost,
+        completed: None,
+        vmstat_oom_kills,
+        kills_left: None,
+        stats,
+    })))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    Capture,
+    Deadline,
+    Beat,
+}
+
+/// Observations that are taken off the ring before signals are looked at again.
+const AT_ONCE: usize = 1024;
+
+/// Takes what is on the ring, `most` observations at the most; tells whether there may be more. Losses of episodes are summed
+/// as they pass, because a recording's end has to hold those of unfinished ones too.
+///
+/// Samples that were held back come before the first observation of an episode.
+fn drain(
+    live: &mut Live,
+    pipeline: &mut Pipeline,
+    heartbeat: &mut Option<Heartbeat>,
+    lost: &mut Lost,
+    most: usize,
+) -> (ControlFlow<()>, bool) {
+    for _ in 0..most {
+        let Some(observation) = live.feed.take() else { return (ControlFlow::Continue(()), false) };
+        let begins = observation.stamp().is_some_and(|at| at.episode != 0);
+        if begins && heartbeat::hand_on(heartbeat, pipeline).is_break() {
+            return (ControlFlow::Break(()), false);
+        }
+        if let Observation::Closed(closed) = &observation {
+            lost.add(closed.lost);
+        }
+        if pipeline.push(observation).is_break() {
+            return (ControlFlow::Break(()), false);
+        }
+    }
+    (ControlFlow::Continue(()), true)
+}
+
+/// Comes when the pipeline wants to know the time; never, while nothing is unfinished: an idle capture does not wake up.
+async fn deadline(boot_ns: Option<u64>) {
+    match boot_ns {
+        Some(boot_ns) => sleep(Duration::from_nanos(boot_ns.saturating_sub(host::boot_ns()))).await,
+        None => pending().await,
+    }
+}
+
+/// The programs' own log is only looked at now and then, and only when it was asked for.
+async fn log_tick(on: bool) {
+    if on { sleep(Duration::from_millis(200)).await } else { pending().await }
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("signals cannot be listened for")
+}
+
+/// Comes with the signal, if it is listened for.
+async fn asked_by(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    }
+}
+
+/// What ends a capture from outside.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    at: Option<Instant>,
+}
+
+impl Stop {
+    fn new(duration: Option<Duration>) -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            at: duration.map(|duration| Instant::now() + duration),
+        })
+    }
+
+    async fn asked(&mut self) {
+        let time = async {
+            match self.at {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = time => {}
+        }
+    }
+}
