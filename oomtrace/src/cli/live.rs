@@ -54,6 +54,7 @@ impl Capture<'_> {
     fn run(&self, filter: Filter) -> anyhow::Result<Exit> {
         // First of all: attaching takes memory, and may take place when there is little.
         let exposed = protect::from_the_oom_killer();
+        protect::heap();
         let options = options(self.args);
         if self.args.probe_log != ProbeLog::Off {
             super::probe_log::install(options.probe_log);

@@ -38,16 +38,19 @@ struct Options {
     out: PathBuf,
 }
 
-/// Runs what the arguments select: `[--group core|seeded|scale|instructions|measure] [--filter SUBSTRING] [--seed N] [--list]
+/// Runs what the arguments select: `[--group core|seeded|scale|small|instructions|measure] [--filter SUBSTRING] [--seed N] [--list]
 /// [--out DIR]`.
 pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
     let group = match arguments.option::<String>("--group")?.as_deref() {
         None | Some("core") => Group::Core,
         Some("seeded") => Group::Seeded,
         Some("scale") => Group::Scale,
+        Some("small") => Group::Small,
         Some("instructions") => Group::Instructions,
         Some("measure") => Group::Measure,
-        Some(other) => bail!("there is no group {other:?}: core, seeded, scale, instructions, measure"),
+        Some(other) => {
+            bail!("there is no group {other:?}: core, seeded, scale, small, instructions, measure")
+        }
     };
     let options = Options {
         group,

@@ -23,6 +23,7 @@ mod ledger;
 mod ledger_lossy;
 mod level_counters;
 mod limit_lowered;
+mod many_globals;
 mod measure;
 mod mem_info;
 mod memcg_200;
@@ -69,6 +70,8 @@ pub enum Group {
     Seeded,
     /// Always, in guests of their own, with memory for tens of thousands of processes.
     Scale,
+    /// Always, in guests with little memory.
+    Small,
     /// Always, in guests whose clock is their instruction counter.
     Instructions,
     /// When asked for: prints figures, proves nothing.
@@ -161,6 +164,13 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "random", group: Group::Seeded, flavours: Flavours::Hooks, run: random::run },
     Scenario { name: "what_if", group: Group::Seeded, flavours: Flavours::Hooks, run: what_if::run },
     Scenario { name: "scale", group: Group::Scale, flavours: Flavours::Once, run: scale::run },
+    Scenario { name: "many_globals", group: Group::Small, flavours: Flavours::Once, run: many_globals::few },
+    Scenario {
+        name: "many_globals_500",
+        group: Group::Measure,
+        flavours: Flavours::Once,
+        run: many_globals::many,
+    },
     Scenario {
         name: "instructions",
         group: Group::Instructions,

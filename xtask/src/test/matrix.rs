@@ -27,6 +27,8 @@ const GROUPS: &[Group] = &[
     // Tens of thousands of candidates, and a log that holds the kernel's table of them.
     ("scale-20k", "scale", 1, "3G", "log_buf_len=16M oomtrace.herd=20000", &["6.1"]),
     ("scale-50k", "scale", 2, "6G", "log_buf_len=32M oomtrace.herd=50000", &["7.3"]),
+    // Hundreds of OOMs of the whole machine.
+    ("small", "small", 1, "256M", "", &["7.3"]),
     // The only guests whose clock counts instructions.
     (INSTRUCTIONS, INSTRUCTIONS, 1, "1G", "", &["6.1", "7.3"]),
 ];

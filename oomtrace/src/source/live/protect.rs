@@ -8,8 +8,10 @@ use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior
 const ADJ: &str = "/proc/self/oom_score_adj";
 /// The lowest there is: no candidate.
 const NEVER: &str = "-1000";
+/// Room on the heap that is there from the start: what some thousand candidates take on their way.
+const HEAP: usize = 1 << 20;
 /// Of the stack that is touched before the memory is locked. What a capture uses is a small part of it.
-const STACK: usize = 512 << 10;
+const STACK: usize = 256 << 10;
 
 /// Makes this process no candidate (`oom_score_adj` -1000). Needs CAP_SYS_RESOURCE, if whoever started it has not done so.
 #[must_use]
@@ -29,8 +31,22 @@ pub fn from_the_oom_killer() -> Option<String> {
     written.err().map(|error| denied(&error, "CAP_SYS_RESOURCE"))
 }
 
+/// Makes the heap keep what it has, for all threads together; to be called before any is started.
+pub fn heap() {
+    #[cfg(target_env = "gnu")]
+    for (what, value) in [
+        (libc::M_ARENA_MAX, 1),
+        // What is freed comes back to the heap, and not to the kernel.
+        (libc::M_MMAP_THRESHOLD, HEAP),
+        (libc::M_TRIM_THRESHOLD, 4 * HEAP),
+    ] {
+        // SAFETY: takes numbers only.
+        unsafe { libc::mallopt(what, libc::c_int::try_from(value).unwrap_or(libc::c_int::MAX)) };
+    }
+}
+
 /// Gives back what start-up took and freed (the kernel's types are parsed once), then locks what is mapped, and pre-faults it: code,
-/// heap, ring, and a part of the stack. Needs CAP_IPC_LOCK or a high enough `RLIMIT_MEMLOCK`.
+/// heap with some room, ring, and a part of the stack. Needs CAP_IPC_LOCK or a high enough `RLIMIT_MEMLOCK`.
 ///
 /// What is mapped later is not locked: the limit would make such a mapping fail, and an episode's memory comes from what
 /// earlier ones left.
@@ -41,6 +57,7 @@ pub fn memory() -> Option<String> {
     unsafe {
         libc::malloc_trim(0);
     }
+    touch_heap();
     touch_stack();
     match mlockall(MlockAllFlags::CURRENT) {
         Ok(()) => {
@@ -49,6 +66,13 @@ pub fn memory() -> Option<String> {
         }
         Err(error) => Some(denied(&io::Error::from(error), "CAP_IPC_LOCK")),
     }
+}
+
+/// Makes the kernel give pages to room on the heap.
+fn touch_heap() {
+    let mut room = vec![0u8; HEAP - 4096];
+    room.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    black_box(&mut room);
 }
 
 /// Makes the kernel give pages to a part of the stack.
