@@ -31,6 +31,9 @@ struct Before {
     completed: u64,
 }
 
+/// How long the end of a session waits to hear which file it is the end of. Not hearing it, it tells of both.
+const TURN_AT_MOST: Duration = Duration::from_secs(2);
+
 /// One session on its way.
 pub struct Pipeline {
     sinks: FanOut,
@@ -56,6 +59,8 @@ pub struct Pipeline {
     lost: Lost,
     /// What the files before this one of the recording have.
     before_this_file: Before,
+    /// The same of the next file, while the writer has it.
+    turning: Option<Before>,
     reached_count: bool,
     failed: bool,
     pipe_closed: bool,
@@ -113,6 +118,7 @@ impl Pipeline {
             totals: Totals::default(),
             lost: Lost::default(),
             before_this_file: Before::default(),
+            turning: None,
             reached_count: false,
             failed: false,
             pipe_closed: false,
@@ -232,10 +238,23 @@ impl Pipeline {
 
     /// The recording goes on in another file, of which `info` is true. `end` is true of the session until now; nothing is unfinished.
     pub fn new_file(&mut self, end: &SessionEnd, info: &SessionInfo) {
+        self.note_turn();
+        if self.turning.is_some() {
+            return;
+        }
         let of_this_file = self.end_of_file(end);
-        let turned = self.recorder.as_mut().is_some_and(|recorder| recorder.turn(&of_this_file, info));
-        if turned {
-            self.before_this_file = Before { lost: end.lost, completed: self.completed };
+        let turning = self.recorder.as_mut().is_some_and(|recorder| recorder.turn(&of_this_file, info));
+        if turning {
+            self.turning = Some(Before { lost: end.lost, completed: self.completed });
+        }
+    }
+
+    /// Whether another file has been begun is the writer's to say: one that fails goes on in the old one, whose end tells of all of it.
+    fn note_turn(&mut self) {
+        match self.recorder.as_ref().and_then(Recorder::has_turned) {
+            Some(true) => self.before_this_file = self.turning.take().unwrap_or(self.before_this_file),
+            Some(false) => self.turning = None,
+            None => {}
         }
     }
 
@@ -287,6 +306,12 @@ impl Pipeline {
             None => u64::MAX,
         };
         open.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        if self.turning.is_some()
+            && let Some(recorder) = &self.recorder
+        {
+            recorder.await_writer(TURN_AT_MOST);
+        }
+        self.note_turn();
         let end_of_file = end.as_ref().map(|end| self.end_of_file(end));
         let recorded =
             self.recorder.take().map(|recorder| recorder.finish(end_of_file.as_ref())).unwrap_or_default();

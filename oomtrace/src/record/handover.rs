@@ -34,6 +34,8 @@ struct State {
     /// Chunks that were handed over, and that were dealt with, made durable if asked for.
     handed: u64,
     done: u64,
+    /// What became of the last turn that was asked for; `None` until the writer has dealt with it.
+    turned: Option<bool>,
     /// The pipeline has gone.
     closed: bool,
 }
@@ -60,6 +62,7 @@ impl HandOver {
                 parked: None,
                 handed: 0,
                 done: 0,
+                turned: None,
                 closed: false,
             }),
             filled: Condvar::new(),
@@ -96,6 +99,23 @@ impl HandOver {
         }
         drop(state);
         self.filled.notify_one();
+    }
+
+    /// Gives the writer the last chunk of a file.
+    pub(super) fn hand_turn(&self, chunk: Chunk) {
+        self.lock().turned = None;
+        // Nothing may be added to it.
+        self.hand(chunk, true);
+    }
+
+    /// Whether the file was ended behind that chunk.
+    pub(super) fn turned(&self, turned: bool) {
+        self.lock().turned = Some(turned);
+    }
+
+    /// What became of that; `None` as long as it is on its way.
+    pub(super) fn has_turned(&self) -> Option<bool> {
+        self.lock().turned
     }
 
     /// Nothing will come any more.

@@ -60,6 +60,8 @@ pub struct Recorder {
     names: Vec<u8>,
     /// The target was waited for in vain.
     behind: bool,
+    /// Chunks were handed over full, and not to be made durable.
+    uncommitted: bool,
     when_full: WhenFull,
     /// The target wants to go on in another file.
     wants_turn: Option<Arc<AtomicBool>>,
@@ -109,6 +111,7 @@ impl Recorder {
             left_out: None,
             names: chunk::faulted_in(NAMES_KEPT + chunk::MORE),
             behind: false,
+            uncommitted: false,
             when_full: options.when_full,
             wants_turn,
             name,
@@ -131,9 +134,15 @@ impl Recorder {
 
     /// What was recorded is to be made durable, soon. `boundary`: no episode is unfinished.
     pub fn commit(&mut self, boundary: bool) {
-        if let Some(mut chunk) = self.chunk.take() {
+        let mut chunk = self.chunk.take();
+        if chunk.is_none() && self.uncommitted {
+            // The last record has just filled one. Without room for this one, it is said with the next.
+            chunk = self.room();
+        }
+        if let Some(mut chunk) = chunk {
             chunk.commit = true;
             chunk.boundary = boundary;
+            self.uncommitted = false;
             self.handover.hand(chunk, false);
         }
     }
@@ -143,6 +152,11 @@ impl Recorder {
     pub fn settle(&mut self, most: Duration) {
         let most = if self.behind { Duration::ZERO } else { most };
         self.behind = !self.handover.is_settled(most);
+    }
+
+    /// Waits until the writer has dealt with everything that it was given, but not longer than `most`.
+    pub fn await_writer(&self, most: Duration) {
+        let _in_time = self.handover.is_settled(most);
     }
 
     /// Whether the target takes nothing any more, so that there is no sense in going on.
@@ -178,9 +192,15 @@ impl Recorder {
             wants.store(false, Relaxed);
         }
         (chunk.commit, chunk.boundary, chunk.turn) = (true, true, Some(turn));
-        // Nothing may be added to it.
-        self.handover.hand(chunk, true);
+        self.uncommitted = false;
+        self.handover.hand_turn(chunk);
         true
+    }
+
+    /// Whether the last [`turn`](Self::turn) was made; `None` as long as that is not known.
+    #[must_use]
+    pub fn has_turned(&self) -> Option<bool> {
+        self.handover.has_turned()
     }
 
     /// Writes what is left, and the end of the session if it has one, however long that takes.
@@ -225,7 +245,12 @@ impl Recorder {
         self.newest_episode = chunk.extent.newest_episode;
         if chunk.frames.len() >= chunk::FULL {
             chunk.boundary = false;
+            self.uncommitted = !chunk.commit;
             self.handover.hand(chunk, true);
+        } else if chunk.commit {
+            // It was taken back from the writer, which is not to wait for more.
+            chunk.boundary = false;
+            self.handover.hand(chunk, false);
         } else {
             self.chunk = Some(chunk);
         }
@@ -247,36 +272,32 @@ impl Recorder {
 
     /// A gap can only be told in front of a chunk's frames: one that has some already is left to the writer.
     fn with_gap(&mut self, mut chunk: Chunk) -> Chunk {
-        if chunk.frames.is_empty()
-            && let Some(extent) = self.left_out.take()
-        {
-            chunk.left_out = Some(extent);
+        if chunk.frames.is_empty() {
+            chunk.left_out = self.left_out.take();
             chunk.frames.extend_from_slice(&self.names);
             self.names.clear();
         }
         chunk
     }
 
-    /// There is no room: it is counted, as it would have been written.
+    /// There is no room: it is counted, as it would have been written. Names of cgroups are kept, as long as there is room for them.
     fn leave_out(&mut self, observation: &Observation) {
+        let before = self.names.len();
+        let encoded = self.encoder.observation(&mut self.names, observation);
+        let bytes = (self.names.len() - before) as u64;
+        if encoded.is_ok() && matches!(observation, Observation::Cgroup(_)) && self.names.len() <= NAMES_KEPT
+        {
+            return;
+        }
+        self.names.truncate(before);
         if self.left_out.is_none() {
             self.report.say(format!(
                 "{}: writing is slower than what there is to write; what there is no room for is counted and left out",
                 self.name
             ));
         }
-        let before = self.names.len();
-        let encoded = self.encoder.observation(&mut self.names, observation);
-        let bytes = (self.names.len() - before) as u64;
-        let mut extent = Extent::default();
-        if encoded.is_ok() && matches!(observation, Observation::Cgroup(_)) && self.names.len() <= NAMES_KEPT
-        {
-            // It will be told.
-        } else {
-            self.names.truncate(before);
-            extent.observation(observation);
-            extent.bytes = bytes;
-        }
+        let mut extent = Extent { bytes, ..Extent::default() };
+        extent.observation(observation);
         self.newest_episode = self.newest_episode.max(extent.newest_episode);
         extent.newest_episode = self.newest_episode;
         self.left_out.get_or_insert_default().add(extent);

@@ -308,6 +308,23 @@ fn small_pieces_do_not_use_up_the_room() {
 }
 
 #[test]
+fn what_was_committed_does_not_wait_for_what_was_added_to_it() {
+    let target = Scripted::default();
+    let (mut recorder, _) = start(&target, Options { when_full: WhenFull::LeaveOut, ..ALL });
+    target.hold(true);
+    for number in 1..=100 {
+        episode(number).iter().for_each(|observation| recorder.observation(observation));
+        recorder.commit(true);
+    }
+    // Of another pass, and nobody says that it is to be written.
+    recorder.observation(&episode(101)[0]);
+    target.hold(false);
+    recorder.await_writer(std::time::Duration::from_secs(60));
+    let (written, _) = read(&target.files()[0]);
+    assert!((1..=100).all(|number| numbers(&written).contains(&number)), "{:?}", numbers(&written));
+}
+
+#[test]
 fn how_often_it_is_made_durable() {
     for (sync, least, most) in [(Sync::None, 0, 0), (Sync::Episode, 5, 6), (Sync::Always, 5, 6)] {
         let target = Scripted::default();

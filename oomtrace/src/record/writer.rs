@@ -108,7 +108,8 @@ impl Writer {
             commit |= chunk.commit || self.sync == Sync::Always;
             let written = self.write(&chunk);
             if let Some(turn) = chunk.turn.as_ref().filter(|_| written) {
-                self.turn(turn);
+                let turned = self.turn(turn);
+                self.handover.turned(turned);
             }
             self.handover.give_back(chunk);
             since += 1;
@@ -185,23 +186,35 @@ impl Writer {
         self.context.anew();
     }
 
-    /// Ends the file and begins another, behind a chunk that was written.
-    fn turn(&mut self, turn: &Turn) {
+    /// Ends the file and begins another, behind a chunk that was written; tells whether it did.
+    fn turn(&mut self, turn: &Turn) -> bool {
         if self.gap.is_some() || !self.at_boundary {
             // Later: what is missing is told in the file that it is missing in.
-            if let Some(wants) = self.target.wants_turn() {
-                wants.store(true, std::sync::atomic::Ordering::Relaxed);
-            }
-            return;
+            self.not_now();
+            return false;
         }
-        if self.sync != Sync::None {
-            self.make_durable();
+        self.make_durable();
+        if self.gap.is_some() {
+            // What was written is not there after all.
+            self.not_now();
+            return false;
         }
         match self.target.turn(turn) {
-            Ok(true) => self.goes_on_elsewhere(),
+            Ok(true) => {
+                self.goes_on_elsewhere();
+                return true;
+            }
             Ok(false) => {}
             Err(error) => self
                 .say(&format!("no new file could be begun: {error}; the recording goes on in the old one")),
+        }
+        false
+    }
+
+    /// Another file is still wanted.
+    fn not_now(&self) {
+        if let Some(wants) = self.target.wants_turn() {
+            wants.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
