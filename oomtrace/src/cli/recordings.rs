@@ -1,6 +1,9 @@
 //! Which recordings are meant: files, and folders of them, in the order of their times.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -47,6 +50,9 @@ impl Recordings {
                 all.push(path.clone());
             }
         }
+        // One may be named, and be in a folder that is.
+        let mut seen = HashSet::new();
+        all.retain(|path| regular(path).is_none_or(|file| seen.insert((file.dev(), file.ino()))));
         let single = all.len() == 1;
         let mut recordings =
             Self { paths: all, single, exit: Exit::Done, opened: 0, follow: false, behind: None };
@@ -61,8 +67,8 @@ impl Recordings {
         let mut timed: Vec<_> = std::mem::take(&mut self.paths)
             .into_iter()
             .map(|path| {
-                // What cannot be opened is told of when it is its turn.
-                let info = if is_dash(&path) { None } else { input::open(&path).ok() };
+                // What cannot be opened is told of when it is its turn, and what is read from a pipe is gone.
+                let info = regular(&path).and_then(|_| input::open(&path).ok());
                 let started = info.and_then(|input| {
                     let info = input.reader.info();
                     Some((info.started_unix_ns?, info.started_boot_ns))
@@ -132,6 +138,14 @@ impl Recordings {
     }
 }
 
+/// What is known of a regular file; `None` for stdin, pipes, and what is not there.
+fn regular(path: &Path) -> Option<Metadata> {
+    if is_dash(path) {
+        return None;
+    }
+    std::fs::metadata(path).ok().filter(Metadata::is_file)
+}
+
 /// The recordings in a folder, by name.
 fn inside(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -143,4 +157,32 @@ fn inside(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+    use crate::made_up;
+
+    #[test]
+    fn a_pipe_is_not_read_ahead_and_nothing_is_read_twice() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let bytes = made_up::file(&made_up::info(), &made_up::one_kill());
+        let file = folder.path().join("a.oomtrace");
+        std::fs::write(&file, &bytes).expect("there is room");
+        let (read, mut write) = std::io::pipe().expect("there are descriptors");
+        let pipe = PathBuf::from(format!("/proc/self/fd/{}", read.as_raw_fd()));
+        std::thread::spawn(move || write.write_all(&bytes));
+
+        let paths = [file.clone(), pipe.clone(), folder.path().to_owned()];
+        let mut recordings = Recordings::of(&paths).expect("they are there");
+        assert_eq!(recordings.paths, [pipe, file]);
+        for _ in 0..2 {
+            assert!(recordings.next().expect("several").is_some());
+        }
+        assert!(matches!(recordings.exit(), Exit::Done));
+    }
 }

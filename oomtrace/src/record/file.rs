@@ -22,6 +22,8 @@ pub struct RecordingFile {
     /// Bytes that are whole, and how many of them are durable.
     len: u64,
     durable: u64,
+    /// It is begun anew when somebody removed it or cut it off. A directory's is not: another one follows it there.
+    again: bool,
 }
 
 /// Why a file cannot be recorded to.
@@ -48,10 +50,12 @@ impl RecordingFile {
         let before = file.metadata()?.len();
         file.set_len(0)?;
         let name = path.display().to_string();
-        Ok((Self { path: path.to_owned(), name, file, head: Vec::new(), len: 0, durable: 0 }, before))
+        let this =
+            Self { path: path.to_owned(), name, file, head: Vec::new(), len: 0, durable: 0, again: true };
+        Ok((this, before))
     }
 
-    /// A file that was just made, and is empty.
+    /// A file that was just made, and is empty; never begun anew.
     ///
     /// # Errors
     ///
@@ -59,7 +63,7 @@ impl RecordingFile {
     pub(super) fn made(path: PathBuf, file: File) -> Result<Self, OpenError> {
         lock(&file)?;
         let name = path.display().to_string();
-        Ok(Self { path, name, file, head: Vec::new(), len: 0, durable: 0 })
+        Ok(Self { path, name, file, head: Vec::new(), len: 0, durable: 0, again: false })
     }
 
     /// Bytes that were written.
@@ -75,6 +79,9 @@ impl RecordingFile {
     /// Makes sure that the file is what this recorder made of it. `Some`: it had to be begun anew, and why.
     fn check(&mut self) -> io::Result<Option<&'static str>> {
         let metadata = self.file.metadata()?;
+        if !self.again && (metadata.nlink() == 0 || metadata.len() < self.len) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed or cut off"));
+        }
         if metadata.nlink() == 0 {
             // What is written to it nobody would find.
             self.begin_another()?;

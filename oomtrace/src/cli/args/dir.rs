@@ -14,7 +14,7 @@ pub struct DirArgs {
     /// Record to files in DIR, which is made if it is not there, one after the other; SIGHUP begins another one
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// No file is longer than SIZE
+    /// No file is longer than SIZE (less than 1MiB: but for one large episode)
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = file_size, requires = "dir")]
     pub max_size: ByteSize,
     /// Keep N files; the oldest go first, and those without an episode before all others

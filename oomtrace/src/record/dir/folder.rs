@@ -40,6 +40,16 @@ pub enum OpenError {
 pub(super) struct Found {
     pub(super) name: String,
     pub(super) kept: Kept,
+    /// When its newest record was written, ns since boot, if that was by this recorder: the time of day may be set in between.
+    pub(super) newest_boot_ns: Option<i128>,
+    /// That it could not be removed was told.
+    pub(super) told: bool,
+}
+
+impl Found {
+    pub(super) fn new(name: String, kept: Kept) -> Self {
+        Self { name, kept, newest_boot_ns: None, told: false }
+    }
 }
 
 #[derive(Debug)]
@@ -107,7 +117,7 @@ impl Folder {
             let Ok(name) = entry.file_name().to_str() else { continue };
             let Some(number) = name::number(name) else { continue };
             if let Some(kept) = self.look_at(name, number) {
-                found.push(Found { name: name.to_owned(), kept });
+                found.push(Found::new(name.to_owned(), kept));
             }
         }
         found.sort_by(|a, b| (a.kept.number, &a.name).cmp(&(b.kept.number, &b.name)));
@@ -130,6 +140,7 @@ impl Folder {
             bytes: u64::try_from(stat.st_size).unwrap_or(0),
             newest_ns: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
             episodes,
+            stuck: false,
         })
     }
 }

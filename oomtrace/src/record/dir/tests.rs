@@ -20,11 +20,14 @@ struct Recording {
 
 impl Recording {
     fn start(dir: &Path, limits: Limits) -> Self {
+        Self::telling(dir, limits, Report::new(drop))
+    }
+
+    fn telling(dir: &Path, limits: Limits, report: Report) -> Self {
         let info = SessionInfo { vmstat_oom_kills: Some(7), ..made_up::info() };
         let target = Directory::open(dir, limits).expect("it can be used");
         let options = Options { compression: Compression::None, ..Options::default() };
-        let recorder =
-            Recorder::start(Box::new(target), &info, options, Report::new(drop)).expect("it can be begun");
+        let recorder = Recorder::start(Box::new(target), &info, options, report).expect("it can be begun");
         let mut this = Self { recorder, info, last_ms: 30_000 };
         made_up::cgroups().iter().for_each(|name| this.recorder.observation(name));
         this
@@ -183,6 +186,85 @@ fn samples_push_out_no_episode() {
     assert_eq!(files.len(), 4);
     let all: Vec<u64> = files.iter().flat_map(|file| ids(file)).collect();
     assert_eq!(all, [1, 2, 3]);
+}
+
+#[test]
+fn quiet_files_one_after_the_other_push_out_no_episode_and_leave_nothing_behind() {
+    let dir = dir();
+    let mut recording = Recording::start(dir.path(), Limits { files: 3, ..SMALL });
+    for id in 1..=2 {
+        recording.episodes([id].into_iter());
+        recording.turn();
+    }
+    let both = files(dir.path());
+    for n in 1..=5 {
+        let mut before = made_up::before::minutes_before();
+        before.retain(|it| matches!(it, Observation::Samples(_)));
+        recording.record(&before, true);
+        recording.turn();
+        let now = files(dir.path());
+        assert_eq!(now.len(), 3, "after {n}");
+        assert_eq!(now[..2], both[..2], "after {n}");
+        assert!(now[2] > both[2]);
+    }
+    recording.end();
+    let all: Vec<u64> = files(dir.path()).iter().flat_map(|file| ids(file)).collect();
+    assert_eq!(all, [1, 2]);
+}
+
+#[test]
+fn a_file_of_the_future_and_a_long_pause_make_none_too_old() {
+    let dir = dir();
+    let mut first = Recording::start(dir.path(), SMALL);
+    for id in 1..=3 {
+        first.episodes([id].into_iter());
+        first.turn();
+    }
+    first.end();
+    let day = Duration::from_secs(86400);
+    let now = SystemTime::now();
+    for (file, time) in files(dir.path()).iter().zip([now - 300 * day, now + 300 * day, now - 300 * day]) {
+        let file = fs::OpenOptions::new().write(true).open(file).expect("it is there");
+        file.set_modified(time).expect("it is ours");
+    }
+    let last = fs::OpenOptions::new().write(true).open(&files(dir.path())[3]).expect("it is there");
+    last.set_modified(now - 300 * day).expect("it is ours");
+    let limits = Limits { files: 9, age: Some(day), ..SMALL };
+    let mut second = Recording::start(dir.path(), limits);
+    // Nothing is recorded yet that they could be older than.
+    assert_eq!(files(dir.path()).len(), 5);
+    second.episodes(4..=5);
+    second.end();
+    let all: Vec<u64> = files(dir.path()).iter().flat_map(|file| ids(file)).collect();
+    assert_eq!(all, [2, 4, 5]);
+}
+
+#[test]
+fn what_cannot_be_removed_is_told_once_and_others_go() {
+    let dir = dir();
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let messages = Arc::clone(&told);
+    let report = Report::new(move |message| messages.lock().expect("it is whole").push(message));
+    let mut recording = Recording::telling(dir.path(), Limits { files: 3, ..SMALL }, report);
+    recording.episodes([1].into_iter());
+    recording.turn();
+    let first = files(dir.path()).remove(0);
+    // A directory is not removed as a file is.
+    fs::remove_file(&first).expect("it is there");
+    fs::create_dir(&first).expect("it can be made");
+    for id in 2..=6 {
+        recording.episodes([id].into_iter());
+        recording.turn();
+        recording.turn();
+        assert!(files(dir.path()).len() <= 3);
+    }
+    recording.end();
+    let told = told.lock().expect("it is whole");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("cannot be removed"), "{told:?}");
+    assert!(first.is_dir());
+    let all: Vec<u64> = files(dir.path())[1..].iter().flat_map(|file| ids(file)).collect();
+    assert_eq!(all.last(), Some(&6));
 }
 
 #[test]
