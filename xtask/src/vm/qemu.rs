@@ -241,8 +241,13 @@ fn command_line(machine: &Machine<'_>, [console, stdout, stderr, control]: [&Pip
     // With `panic=-1` a panic restarts at once, which `-no-reboot` turns into the end. A kernel that has crashed in any way is
     // no judge of anything any more. Nor is one that goes round in circles for a minute.
     let loglevel = if machine.show_console { "loglevel=7" } else { "quiet" };
-    qemu.arg("-append")
-        .arg(format!("console=ttyS0,115200 panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 {loglevel} {}", machine.append).trim_end());
+    qemu.arg("-append").arg(
+        format!(
+            "console=ttyS0,115200 panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 {loglevel} {}",
+            machine.append
+        )
+        .trim_end(),
+    );
     let to_pipe = |name: &str, pipe: &PipeWriter| format!("file,id={name},path=/dev/fd/{}", pipe.as_raw_fd());
     let stdout = if machine.interactive {
         // QEMU puts the terminal into raw mode and back; Ctrl-C stays a signal, and ends the guest.
