@@ -54,13 +54,14 @@ impl Capture<'_> {
     fn run(&self, filter: Filter) -> anyhow::Result<Exit> {
         // First of all: attaching takes memory, and may take place when there is little.
         let exposed = protect::from_the_oom_killer();
-        protect::heap();
         let options = options(self.args);
         if self.args.probe_log != ProbeLog::Off {
             super::probe_log::install(options.probe_log);
         }
         let live = Live::start(&options).map_err(refusal)?;
         say_refused(&live);
+        // Before threads are started, and behind the start, which gives back what it took.
+        protect::heap();
         let directory = self.dir.and_then(|args| Some((args.dir.as_deref()?, args)));
         let pipeline = match directory {
             Some((dir, limits)) => output::directory(filter, self.args, dir, limits)?,
