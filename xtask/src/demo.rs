@@ -98,6 +98,7 @@ fn in_guest(words: &[String], why: &str) -> Result<ExitCode> {
         kernel: &kernel,
         hardware: &hardware,
         timeout: Some(TIMEOUT),
+        silence: None,
         extras: &[],
         archive: None,
         disk: vm::Disk::default(),

@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod explain;
 pub mod held;
 pub mod line_reader;
+pub mod overdue;
 pub mod process;
 pub mod release;
 pub mod runner;

@@ -1,7 +1,7 @@
 //! `guest test`: runs scenarios and prints a line for each verdict.
 //!
-//! On standard output: `PASS name (seconds)`, `FAIL name: reason`, `SKIP name: reason`, each perhaps followed by lines that start
-//! with two spaces, and at the end `DONE passed failed skipped`.
+//! On standard output: `RUN name`, then one of `PASS name (seconds)`, `FAIL name: reason`, `SKIP name: reason`, each perhaps followed
+//! by lines that start with two spaces, and at the end `DONE passed failed skipped`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::Skip;
+use super::overdue::Overdue;
 use super::stage::{Flavour, Stage};
 use super::sysctl::Sysctl;
 use crate::oracle::counters;
@@ -80,6 +81,8 @@ pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
             // Nothing tells when the kernel's rate limit is over; it is a matter of time by definition.
             std::thread::sleep(REPORT_WINDOW.saturating_sub(since));
         }
+        println!("RUN {name}");
+        let _overdue = Overdue::watch(&name);
         tally.count(&run(&name, scenario, flavour, &options), &name)?;
         let now = counters::oom_kills()?;
         if now - kills > KILLS_WITHOUT_PAUSE {

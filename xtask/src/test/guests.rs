@@ -1,8 +1,9 @@
 //! The tests on real kernels: one guest for each line of the matrix, a few at a time.
 //!
-//! The guest's part is `guest test` in the package `oomtrace-tests`. It prints a line for each test and one at the end:
+//! The guest's part is `guest test` in the package `oomtrace-tests`. It prints two lines for each test and one at the end:
 //!
 //! ```text
+//! RUN <name>
 //! PASS <name> (<seconds>s)
 //! FAIL <name>: <reason>
 //! SKIP <name>: <reason>
@@ -29,6 +30,8 @@ use crate::{kernels, workspace};
 
 /// How long the tests of one guest may take.
 const TIMEOUT: Duration = Duration::from_secs(25 * 60);
+/// How long one test may take: three times what the longest takes on a busy machine.
+const SILENCE: Duration = Duration::from_secs(6 * 60);
 
 /// Runs all entries that the filter leaves, `jobs` at a time.
 pub(super) fn run(report: &Report, entries: &[Entry], jobs: usize, filter: Option<&str>) {
@@ -80,23 +83,23 @@ fn filter_for<'a>(name: &str, filter: Option<&'a str>) -> Option<Option<&'a str>
     }
 }
 
-/// Runs one guest's tests. A guest whose kernel crashes is booted once more, and that is said: emulated machines with two CPUs
-/// now and then crash while kernel code is patched, which attaching does. A crash that is oomtrace's comes again.
+/// Runs one guest's tests. A guest whose kernel crashes or sticks is booted once more, and that is said, with what the kernel said:
+/// emulated machines with two CPUs now and then crash while kernel code is patched, which attaching does. What is oomtrace's comes
+/// again.
 fn run_one(report: &Report, entry: &Entry, programs: &Programs, filter: Option<&str>) -> Result<()> {
-    if boot_one(report, entry, programs, filter, true)? == Ended::Crashed {
-        println!("retrying {}: its kernel crashed, results so far do not count", entry.name());
+    if let Ended::Crashed(how) = boot_one(report, entry, programs, filter, true)? {
+        println!("retrying {}: {how}, results so far do not count", entry.name());
         boot_one(report, entry, programs, filter, false)?;
     }
     Ok(())
 }
 
 /// How a guest ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     /// With results, which have been counted.
     Counted,
-    /// With a crash of its kernel, and nothing was counted.
-    Crashed,
+    /// With a crash of its kernel or stuck, as told, and nothing was counted.
+    Crashed(String),
 }
 
 /// Boots one guest and takes its results, unless its kernel crashed and `again` allows for another try.
@@ -131,6 +134,7 @@ fn boot_one(
         kernel: &kernel,
         hardware: &hardware,
         timeout: Some(TIMEOUT),
+        silence: Some(SILENCE),
         extras: &[],
         archive: None,
         disk: vm::Disk::default(),
@@ -148,9 +152,13 @@ fn boot_one(
     let run = guest.run(programs, &command)?;
     let mut lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
     lines.end();
-    if again && lines.done.is_none() && crashed(&run.console_log) {
+    if again && lines.done.is_none() && (crashed(&run.console_log) || run.outcome.stuck) {
         show_tails(&[run.console_log.as_path()]);
-        return Ok(Ended::Crashed);
+        // The next try empties the folder.
+        let kept = folder.with_extension("crashed.log");
+        fs::copy(&run.console_log, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
+        let what = if run.outcome.stuck { "it was stuck" } else { "its kernel crashed" };
+        return Ok(Ended::Crashed(format!("{what}{} (log: {})", lines.place(), kept.display())));
     }
     for (test, verdict) in &lines.results {
         report.count(&format!("{name}/{test}"), verdict.clone());
@@ -168,17 +176,31 @@ fn boot_one(
     Ok(Ended::Counted)
 }
 
+/// What a kernel says when it gives up.
+const PANIC: &str = "Kernel panic - not syncing";
+/// Lines shown of a log,
+const LINES_SHOWN: usize = 120;
+/// of which so many come before the crash.
+const LINES_BEFORE: usize = 80;
+
 /// Whether a guest's console tells of a crash of its kernel. Global OOMs without anybody to kill are no part of the tests.
 fn crashed(console: &Path) -> bool {
-    fs::read(console).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Kernel panic - not syncing"))
+    fs::read(console).is_ok_and(|log| String::from_utf8_lossy(&log).contains(PANIC))
 }
 
-/// The ends of logs, for a guest that died.
+/// The ends of logs, for a guest that died; of one that tells of a crash what it says from there on.
 fn show_tails(logs: &[&Path]) {
     for log in logs {
-        let lines = vm::tail(log, 40);
+        let mut lines = vm::tail(log, usize::MAX);
+        match lines.iter().position(|line| line.contains(PANIC)) {
+            Some(at) => {
+                lines.drain(..at.saturating_sub(LINES_BEFORE));
+                lines.truncate(LINES_SHOWN);
+            }
+            None => drop(lines.drain(..lines.len().saturating_sub(LINES_SHOWN))),
+        }
         if !lines.is_empty() {
-            println!("  the end of {}:", log.display());
+            println!("  from {}:", log.display());
             for line in lines {
                 println!("  | {line}");
             }
@@ -193,6 +215,8 @@ struct Lines {
     name: String,
     /// An unfinished line.
     rest: Vec<u8>,
+    /// The test that has begun and not ended.
+    running: Option<String>,
     results: Vec<(String, Verdict)>,
     done: Option<Totals>,
 }
@@ -224,7 +248,11 @@ impl Lines {
     fn line(&mut self, line: &str) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let (test, reason) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
+        if matches!(word, "PASS" | "FAIL" | "SKIP") {
+            self.running = None;
+        }
         match word {
+            "RUN" => self.running = Some(rest.to_owned()),
             "PASS" => {
                 let (test, note) = rest.rsplit_once(" (").unwrap_or((rest, ""));
                 let note = if note.is_empty() { String::new() } else { format!(" ({note}") };
@@ -250,6 +278,11 @@ impl Lines {
         }
     }
 
+    /// Where it was when it ended, as an addition to a sentence.
+    fn place(&self) -> String {
+        self.running.as_ref().map_or_else(String::new, |test| format!(" in {test}"))
+    }
+
     /// Why the guest as a whole failed, whatever its tests say.
     fn problem(&self, code: Option<u8>, timed_out: bool, failure: Option<&str>) -> Option<String> {
         let mut seen = Totals::default();
@@ -262,14 +295,16 @@ impl Lines {
         }
         if timed_out {
             return Some(format!(
-                "the guest was killed after {} s; seen until then: {seen}",
-                TIMEOUT.as_secs()
+                "the guest was killed after {} s{}; seen until then: {seen}",
+                TIMEOUT.as_secs(),
+                self.place()
             ));
         }
         let Some(done) = self.done else {
             let why = failure.map_or_else(|| format!("exit code {code:?}"), str::to_owned);
             return Some(format!(
-                "the guest's tests did not reach their end: {why}; seen until then: {seen}"
+                "the guest's tests did not reach their end{}: {why}; seen until then: {seen}",
+                self.place()
             ));
         };
         if done != seen {
@@ -317,6 +352,8 @@ mod tests {
         assert!(
             lines("PASS a (1s)\n").problem(None, false, Some("died")).is_some_and(|p| p.contains("died"))
         );
+        let dead = lines("RUN a\nPASS a (1s)\nRUN b/kprobe\n").problem(None, true, None);
+        assert!(dead.as_ref().is_some_and(|p| p.contains("in b/kprobe")), "{dead:?}");
         assert!(lines("PASS a (1s)\nDONE 2 0 0\n").problem(Some(0), false, None).is_some());
         assert!(lines("DONE 0 0 0\n").problem(Some(1), false, None).is_some());
         assert!(lines("PASS a (1s)\nDONE 1 0 0\n").problem(None, true, None).is_some());

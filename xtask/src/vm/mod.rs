@@ -2,6 +2,7 @@
 //!
 //! - [`initramfs`] is what the guest finds, [`cpio`] its format
 //! - [`qemu`] is one run of the emulator
+//! - [`stuck`] tells and asks a guest that has fallen silent
 //! - [`ports`] reads what the guest's init reports; its other end is in the package `oomtrace-tests`
 //!
 //! This file puts them together: defaults, retries, and words for a person.
@@ -10,6 +11,7 @@ pub(crate) mod cpio;
 pub(crate) mod initramfs;
 mod ports;
 pub(crate) mod qemu;
+mod stuck;
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
@@ -63,6 +65,9 @@ pub(crate) struct Args {
     /// Kill the guest after this many seconds [default: none for a shell, else 1800]
     #[arg(long, value_name = "SECS")]
     timeout: Option<u64>,
+    /// When the guest prints nothing for this many seconds, make its kernel tell what it was at and end it
+    #[arg(long, value_name = "SECS")]
+    silence: Option<u64>,
     /// Put a file or folder into the guest, by default into /root [repeatable]
     #[arg(long, value_name = "HOSTPATH[:GUESTPATH]")]
     file: Vec<Extra>,
@@ -113,6 +118,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) hardware: &'a Hardware,
     pub(crate) timeout: Option<Duration>,
+    /// How long it may print nothing before it counts as stuck.
+    pub(crate) silence: Option<Duration>,
     pub(crate) extras: &'a [Extra],
     /// One more archive that the kernel unpacks into the guest's root.
     pub(crate) archive: Option<&'a Path>,
@@ -158,6 +165,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         kernel: &kernel,
         hardware: &args.hardware,
         timeout: args.timeout.or((!interactive).then_some(1800)).map(Duration::from_secs),
+        silence: args.silence.map(Duration::from_secs),
         extras: &args.file,
         archive: None,
         disk: Disk::default(),
@@ -264,6 +272,7 @@ impl Guest<'_> {
             stderr: Arc::clone(&self.stderr),
             out: self.out.clone(),
             timeout: self.timeout,
+            silence: self.silence,
             start_timeout: START_TIMEOUT,
         };
         let mut starts = 0;
@@ -319,6 +328,7 @@ impl Guest<'_> {
                     stderr: Arc::new(Mutex::new(io::sink())),
                     out: None,
                     timeout: Some(Duration::from_secs(30)),
+                    silence: None,
                     start_timeout: Duration::from_secs(20),
                 };
                 let works = qemu::boot(&probe).is_ok_and(|outcome| outcome.code == Some(0));

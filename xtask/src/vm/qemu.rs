@@ -20,7 +20,11 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::ports::{self, Report};
+use super::stuck::{Monitor, MonitorEnd, Silence};
 use crate::run;
+
+/// How long a guest that was interrupted may go on telling what it was at.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 
 /// Where a guest's stream goes. Shared, because a guest that died early is started again.
 pub(crate) type Sink = Arc<Mutex<dyn Write + Send>>;
@@ -57,6 +61,9 @@ pub(crate) struct Machine<'a> {
     /// Where files from the guest go.
     pub(crate) out: Option<PathBuf>,
     pub(crate) timeout: Option<Duration>,
+    /// How long the guest may print nothing before it counts as stuck: it is then interrupted, so that its kernel tells what
+    /// its processors and tasks were at.
+    pub(crate) silence: Option<Duration>,
     /// How long the guest may take until its init runs.
     pub(crate) start_timeout: Duration,
 }
@@ -71,6 +78,8 @@ pub(crate) struct Outcome {
     pub(crate) total: Duration,
     pub(crate) files: usize,
     pub(crate) timed_out: bool,
+    /// It printed nothing for so long that it was interrupted.
+    pub(crate) stuck: bool,
     /// What went wrong beside the command's own failure.
     pub(crate) failure: Option<String>,
 }
@@ -92,7 +101,9 @@ pub(crate) fn boot(machine: &Machine<'_>) -> Result<Outcome> {
     let (stdout, stdout_write) = pipe().context("cannot make a pipe")?;
     let (stderr, stderr_write) = pipe().context("cannot make a pipe")?;
     let (control, control_write) = pipe().context("cannot make a pipe")?;
-    let mut command = command_line(machine, [&console_write, &stdout_write, &stderr_write, &control_write]);
+    let (monitor, monitor_end) = Monitor::pair()?;
+    let ports = [&console_write, &stdout_write, &stderr_write, &control_write];
+    let mut command = command_line(machine, ports, &monitor_end);
     let log = File::create(&machine.console_log)
         .with_context(|| format!("cannot create {}", machine.console_log.display()))?;
     command.stdout(if machine.interactive { Stdio::inherit() } else { Stdio::null() });
@@ -109,6 +120,7 @@ pub(crate) fn boot(machine: &Machine<'_>) -> Result<Outcome> {
             for writer in &writers {
                 fcntl_setfd(writer.as_fd(), FdFlags::empty())?;
             }
+            fcntl_setfd(monitor_end.as_fd(), FdFlags::empty())?;
             Ok(())
         });
     }
@@ -120,10 +132,11 @@ pub(crate) fn boot(machine: &Machine<'_>) -> Result<Outcome> {
 
     let mut complaints = child.0.stderr.take();
     let (ready_send, ready) = mpsc::channel();
+    let silence = Silence::new(machine.silence);
     thread::scope(|scope| {
         let console = scope.spawn(|| copy_console(console, log, machine.show_console));
-        let stdout = scope.spawn(|| copy(stdout, &machine.stdout));
-        let stderr = scope.spawn(|| copy(stderr, &machine.stderr));
+        let stdout = scope.spawn(|| copy(stdout, &machine.stdout, &silence));
+        let stderr = scope.spawn(|| copy(stderr, &machine.stderr, &silence));
         let control = scope.spawn(|| {
             // Nobody listens any more when the guest is being killed.
             ports::listen(control, machine.out.as_deref(), move || ready_send.send(()).unwrap_or_default())
@@ -136,7 +149,7 @@ pub(crate) fn boot(machine: &Machine<'_>) -> Result<Outcome> {
             }
             text
         });
-        let timed_out = wait(&mut child, started, machine, &ready);
+        let Waited { timed_out, stuck } = wait(&mut child, started, machine, &ready, &silence, monitor);
         let status = child.0.wait().context("cannot wait for QEMU")?;
         for copier in [console, stdout, stderr] {
             copier.join().map_err(|_| anyhow::anyhow!("a thread that copies a serial port panicked"))??;
@@ -147,6 +160,8 @@ pub(crate) fn boot(machine: &Machine<'_>) -> Result<Outcome> {
         let failure = report.failure.or_else(|| {
             if timed_out || report.complete {
                 None
+            } else if stuck {
+                Some("the guest was stuck".to_owned())
             } else if !status.success() {
                 Some(format!("QEMU failed ({status}): {}\n  {shown}", complaints.trim()))
             } else if report.code.is_some() {
@@ -161,24 +176,46 @@ pub(crate) fn boot(machine: &Machine<'_>) -> Result<Outcome> {
             total: started.elapsed(),
             files: report.files,
             timed_out,
+            stuck,
             failure,
         })
     })
 }
 
-/// Waits for QEMU's end, or kills it when its time is over; says whether it did.
-fn wait(child: &mut Guard, started: Instant, machine: &Machine<'_>, ready: &mpsc::Receiver<()>) -> bool {
+/// Why the waiting ended, when not because QEMU did by itself.
+struct Waited {
+    timed_out: bool,
+    stuck: bool,
+}
+
+/// Waits for QEMU's end, or kills it when its time is over. A guest that has fallen silent is interrupted and gets the time to say
+/// what it was at.
+fn wait(
+    child: &mut Guard,
+    started: Instant,
+    machine: &Machine<'_>,
+    ready: &mpsc::Receiver<()>,
+    silence: &Silence,
+    mut monitor: Monitor,
+) -> Waited {
     let mut is_ready = false;
+    let mut interrupted: Option<Instant> = None;
     loop {
+        let stuck = interrupted.is_some();
         if !matches!(child.0.try_wait(), Ok(None)) {
-            return false;
+            return Waited { timed_out: false, stuck };
         }
         is_ready |= ready.try_recv().is_ok();
         let late = !is_ready && started.elapsed() > machine.start_timeout;
         let over = machine.timeout.is_some_and(|timeout| started.elapsed() > timeout);
-        if late || over {
+        let told = interrupted.is_some_and(|at| at.elapsed() > LAST_WORDS);
+        if late || over || told {
             let _ = child.0.kill();
-            return over;
+            return Waited { timed_out: over, stuck };
+        }
+        if interrupted.is_none() && is_ready && silence.is_over() {
+            monitor.interrupt();
+            interrupted = Some(Instant::now());
         }
         // Short enough to not lengthen a run that takes two seconds.
         thread::sleep(Duration::from_millis(20));
@@ -186,7 +223,7 @@ fn wait(child: &mut Guard, started: Instant, machine: &Machine<'_>, ready: &mpsc
 }
 
 /// Copies a port. A reader of ours that went away must not stop the guest, so the rest is then dropped.
-fn copy(mut port: PipeReader, to: &Sink) -> io::Result<()> {
+fn copy(mut port: PipeReader, to: &Sink, silence: &Silence) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     let mut broken = false;
     loop {
@@ -194,6 +231,7 @@ fn copy(mut port: PipeReader, to: &Sink) -> io::Result<()> {
         if count == 0 {
             return Ok(());
         }
+        silence.broken();
         if !broken {
             let mut to = to.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             broken = to.write_all(&buffer[..count]).and_then(|()| to.flush()).is_err();
@@ -217,7 +255,11 @@ fn copy_console(mut port: PipeReader, mut log: File, show: bool) -> io::Result<(
 }
 
 /// The whole command line.
-fn command_line(machine: &Machine<'_>, [console, stdout, stderr, control]: [&PipeWriter; 4]) -> Command {
+fn command_line(
+    machine: &Machine<'_>,
+    [console, stdout, stderr, control]: [&PipeWriter; 4],
+    monitor: &MonitorEnd,
+) -> Command {
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc"]);
     match machine.accel {
@@ -239,11 +281,13 @@ fn command_line(machine: &Machine<'_>, [console, stdout, stderr, control]: [&Pip
         qemu.arg("-device").arg("nvme,drive=disk,serial=oomtrace");
     }
     // With `panic=-1` a panic restarts at once, which `-no-reboot` turns into the end. A kernel that has crashed in any way is
-    // no judge of anything any more. Nor is one that goes round in circles for a minute.
+    // no judge of anything any more. Nor is one that goes round in circles for a minute. The interrupt for a stuck guest is an NMI,
+    // which makes the kernel panic with the stacks of its processors and, by `panic_print`, those of all tasks.
     let loglevel = if machine.show_console { "loglevel=7" } else { "quiet" };
     qemu.arg("-append").arg(
         format!(
-            "console=ttyS0,115200 panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 {loglevel} {}",
+            "console=ttyS0,115200 panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 unknown_nmi_panic \
+             panic_print=1 {loglevel} {}",
             machine.append
         )
         .trim_end(),
@@ -263,5 +307,6 @@ fn command_line(machine: &Machine<'_>, [console, stdout, stderr, control]: [&Pip
         qemu.arg("-chardev").arg(chardev);
         qemu.arg("-device").arg(format!("isa-serial,chardev={name},index={index},iobase={iobase},irq={irq}"));
     }
+    monitor.give_to(&mut qemu);
     qemu
 }
