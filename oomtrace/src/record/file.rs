@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, StatVfsMountFlags, flock};
 use rustix::io::Errno;
 
 use super::target::{Fault, Piece, Target};
@@ -78,6 +78,7 @@ impl RecordingFile {
 
     /// Makes sure that the file is what this recorder made of it. `Some`: it had to be begun anew, and why.
     fn check(&mut self) -> io::Result<Option<&'static str>> {
+        self.check_writable()?;
         let metadata = self.file.metadata()?;
         if !self.again && (metadata.nlink() == 0 || metadata.len() < self.len) {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed or cut off"));
@@ -99,6 +100,16 @@ impl RecordingFile {
             self.file.set_len(self.len)?;
         }
         Ok(None)
+    }
+
+    /// A file system that has become read-only takes bytes into memory without a word, and syncs them without a word to nowhere
+    /// (ext4 of 6.12).
+    fn check_writable(&self) -> io::Result<()> {
+        match rustix::fs::fstatvfs(&self.file) {
+            Ok(about) if about.f_flag.contains(StatVfsMountFlags::RDONLY) => Err(Errno::ROFS.into()),
+            // Who cannot tell is believed.
+            _ => Ok(()),
+        }
     }
 
     fn begin_another(&mut self) -> io::Result<()> {
@@ -162,16 +173,17 @@ impl Target for RecordingFile {
     }
 
     fn make_durable(&mut self) -> io::Result<()> {
-        match rustix::fs::fdatasync(&self.file) {
+        let synced = rustix::fs::fdatasync(&self.file).map_err(io::Error::from);
+        match synced.and_then(|()| self.check_writable()) {
             Ok(()) => {
                 self.durable = self.len;
                 Ok(())
             }
-            Err(errno) => {
+            Err(error) => {
                 // Nobody knows what of it is on the disk: it is as if it had never been written.
                 self.len = self.durable;
                 let _ = self.file.set_len(self.len);
-                Err(errno.into())
+                Err(error)
             }
         }
     }

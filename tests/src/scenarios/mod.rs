@@ -41,6 +41,7 @@ mod rank;
 mod rank_unprivileged;
 mod reaper;
 mod recorder_killed;
+mod recording_readonly;
 mod recording_target;
 mod refusals;
 mod replay_identical;
@@ -157,6 +158,7 @@ pub const SCENARIOS: &[Scenario] = &[
     by_log("overwritten", by_log::overwritten),
     by_log("auto", by_log::auto),
     once("recorder_killed", recorder_killed::run),
+    once("recording_readonly", recording_readonly::run),
     once("recording_target", recording_target::run),
     each("aborted_scans", aborted_scans::run),
     each("storm", storm::run),

@@ -148,27 +148,27 @@ fn locked(stage: &Stage, small: &Small) -> Result<()> {
 }
 
 /// One OOM, until it is shown.
-fn oom(watch: &Watch, mark: &mut Mark, cgroup: &Cgroup) -> Result<Episode> {
+pub(super) fn oom(watch: &Watch, mark: &mut Mark, cgroup: &Cgroup) -> Result<Episode> {
     let mut hog = Launch::guest("hog")?.inside(cgroup).start()?;
     hog.wait()?;
     let mut found = watch.await_more(mark, "one for each OOM", 1, |episode| episode.outcome == "killed")?;
     found.pop().context("one was waited for")
 }
 
-fn said(watch: &Watch, words: &str) -> Result<()> {
+pub(super) fn said(watch: &Watch, words: &str) -> Result<()> {
     let found = watch.stderr.wait_for(PATIENCE, |bytes| {
         bytes.windows(words.len()).any(|window| window == words.as_bytes()).then_some(())
     });
     found.with_context(|| format!("it did not say `{words}`, but: {}", watch.stderr.text()))
 }
 
-fn replay(stage: &Stage, file: &str, code: i32) -> Result<Vec<Value>> {
+pub(super) fn replay(stage: &Stage, file: &str, code: i32) -> Result<Vec<Value>> {
     let replay = stage.follow(Launch::of(OOMTRACE).args(&["replay", "--json", file]))?.wait()?;
     ensure!(replay.code == Some(code), "replay ended with code {:?}: {}", replay.code, replay.stderr);
     let lines = replay.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).context("a line of a replay is no JSON")).collect()
 }
 
-fn of_type<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub(super) fn of_type<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["type"] == kind).collect()
 }
