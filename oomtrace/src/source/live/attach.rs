@@ -67,6 +67,13 @@ pub fn all(
     attaching.note_hidden_addresses();
     let mut late = None;
     for hook in &FUNCTIONS {
+        // Before the first kprobe: behind it the kernel soon holds locks that whatever is loaded waits for, a filter of system calls
+        // among it.
+        if hook.seldom
+            && let Some(scorer) = late.take()
+        {
+            attaching.settle(scorer);
+        }
         // Before the choice, as the other evidence.
         if hook.function == "oom_kill_process" {
             attaching.report(without);
