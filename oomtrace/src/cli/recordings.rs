@@ -20,6 +20,9 @@ const EXTENSION: &str = "oomtrace";
 /// The recordings that were asked for.
 pub(super) struct Recordings {
     paths: Vec<PathBuf>,
+    /// Folders that were asked for, and the files (device and number) that were in them when they were looked into last.
+    folders: Vec<PathBuf>,
+    known: HashSet<(u64, u64)>,
     /// One was asked for by its name: that it cannot be read is the end of it.
     single: bool,
     exit: Exit,
@@ -39,8 +42,10 @@ impl Recordings {
     /// A folder cannot be read, or there is no recording.
     pub(super) fn of(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut all = Vec::new();
+        let mut folders = Vec::new();
         for path in paths {
             if !is_dash(path) && path.is_dir() {
+                folders.push(path.clone());
                 let found = inside(path).with_context(|| path.display().to_string())?;
                 if found.is_empty() {
                     return Err(anyhow!("{}: there is no recording (*.{EXTENSION}) in it", path.display()));
@@ -51,33 +56,20 @@ impl Recordings {
             }
         }
         // One may be named, and be in a folder that is.
-        let mut seen = HashSet::new();
-        all.retain(|path| regular(path).is_none_or(|file| seen.insert((file.dev(), file.ino()))));
+        let mut known = HashSet::new();
+        all.retain(|path| regular(path).is_none_or(|file| known.insert((file.dev(), file.ino()))));
         let single = all.len() == 1;
-        let mut recordings =
-            Self { paths: all, single, exit: Exit::Done, opened: 0, follow: false, behind: None };
-        if !single {
-            recordings.order();
-        }
-        Ok(recordings)
+        let paths = if single { all } else { in_order(all) };
+        Ok(Self { paths, folders, known, single, exit: Exit::Done, opened: 0, follow: false, behind: None })
     }
 
-    /// By the time of their start, of those that tell it; the others stay where they were asked for, before them.
-    fn order(&mut self) {
-        let mut timed: Vec<_> = std::mem::take(&mut self.paths)
-            .into_iter()
-            .map(|path| {
-                // What cannot be opened is told of when it is its turn, and what is read from a pipe is gone.
-                let info = regular(&path).and_then(|_| input::open(&path).ok());
-                let started = info.and_then(|input| {
-                    let info = input.reader.info();
-                    Some((info.started_unix_ns?, info.started_boot_ns))
-                });
-                (started, path)
-            })
-            .collect();
-        timed.sort_by_key(|(started, _)| *started);
-        self.paths = timed.into_iter().map(|(_, path)| path).collect();
+    /// Recordings that a recorder has begun in the folders since they were looked into.
+    fn newer(&mut self) -> Vec<PathBuf> {
+        // What cannot be read any more has nothing new.
+        let found = self.folders.iter().filter_map(|folder| inside(folder).ok()).flatten();
+        let newer = found
+            .filter(|path| regular(path).is_some_and(|file| self.known.insert((file.dev(), file.ino()))));
+        in_order(newer.collect())
     }
 
     /// Reads the newest one for as long as it is written.
@@ -116,7 +108,15 @@ impl Recordings {
         if let Some(input) = self.behind.take() {
             return Ok(Some(input));
         }
-        while self.opened < self.paths.len() {
+        loop {
+            if self.opened == self.paths.len() {
+                let newer = if self.follow { self.newer() } else { Vec::new() };
+                if newer.is_empty() {
+                    return Ok(None);
+                }
+                self.single = false;
+                self.paths.extend(newer);
+            }
             let path = &self.paths[self.opened];
             self.opened += 1;
             let follow = self.follow && self.opened == self.paths.len();
@@ -129,13 +129,30 @@ impl Recordings {
                 }
             }
         }
-        Ok(None)
     }
 
     /// How what could not be opened would end the program.
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
+}
+
+/// By the time of their start, of those that tell it; the others stay where they were asked for, before them.
+fn in_order(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut timed: Vec<_> = paths
+        .into_iter()
+        .map(|path| {
+            // What cannot be opened is told of when it is its turn, and what is read from a pipe is gone.
+            let info = regular(&path).and_then(|_| input::open(&path).ok());
+            let started = info.and_then(|input| {
+                let info = input.reader.info();
+                Some((info.started_unix_ns?, info.started_boot_ns))
+            });
+            (started, path)
+        })
+        .collect();
+    timed.sort_by_key(|(started, _)| *started);
+    timed.into_iter().map(|(_, path)| path).collect()
 }
 
 /// What is known of a regular file; `None` for stdin, pipes, and what is not there.
@@ -166,6 +183,40 @@ mod tests {
 
     use super::*;
     use crate::made_up;
+
+    #[test]
+    fn a_folder_that_is_followed_goes_on_with_what_was_begun_meanwhile() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let write = |name: &str| {
+            let bytes = made_up::file(&made_up::info(), &made_up::one_kill());
+            std::fs::write(folder.path().join(name), bytes).expect("there is room");
+        };
+        let opened = |recordings: &mut Recordings| {
+            let mut input = recordings.next().expect("nothing is broken")?;
+            while input.reader.next_observation().is_some() {}
+            let name = input.name.rsplit('/').next().map(str::to_owned);
+            recordings.done(input);
+            name
+        };
+        write("a.oomtrace");
+        let paths = [folder.path().to_owned()];
+        let mut recordings = Recordings::of(&paths).expect("it is there").following(true);
+        assert_eq!(opened(&mut recordings).as_deref(), Some("a.oomtrace"));
+        write("b.oomtrace");
+        write("c.oomtrace");
+        assert_eq!(opened(&mut recordings).as_deref(), Some("b.oomtrace"));
+        write("d.oomtrace");
+        assert_eq!(opened(&mut recordings).as_deref(), Some("c.oomtrace"));
+        assert_eq!(opened(&mut recordings).as_deref(), Some("d.oomtrace"));
+        assert_eq!(opened(&mut recordings), None);
+
+        let mut recordings = Recordings::of(&paths).expect("it is there");
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(opened(&mut recordings), Some(format!("{name}.oomtrace")));
+        }
+        write("e.oomtrace");
+        assert_eq!(opened(&mut recordings), None);
+    }
 
     #[test]
     fn a_pipe_is_not_read_ahead_and_nothing_is_read_twice() {

@@ -20,7 +20,7 @@ pub struct ReplayArgs {
     /// Do not wait longer than this between two things that happened, for example 500ms or 1h
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub idle_cap: Duration,
-    /// Go on with the newest recording for as long as its recorder writes it
+    /// Go on with the newest recording for as long as its recorder writes it; in a directory also with those that it begins next
     #[arg(long)]
     pub follow: bool,
     /// Which of them.
