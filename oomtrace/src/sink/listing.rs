@@ -42,7 +42,7 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(episode: &Episode, info: &SessionInfo, file: &str) -> Self {
+    pub(super) fn of(episode: &Episode, info: &SessionInfo, file: &str) -> Self {
         let stamp_ns = episode.opened_ns.or(episode.closed_ns);
         let limiting = episode.memcg.iter().find(|level| level.limiting);
         let first = episode.victims.first();

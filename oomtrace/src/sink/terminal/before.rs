@@ -62,7 +62,7 @@ fn percent(psi: Psi) -> String {
 
 /// Those of the last look that grew most since the first one that has them, with what they had then; of one look alone the largest,
 /// with nothing to compare.
-fn grown<'a>(
+pub(crate) fn grown<'a>(
     samples: impl DoubleEndedIterator<Item = &'a Sample> + Clone,
 ) -> Vec<(&'a CgroupUsage, Option<u64>)> {
     let looks = samples.filter_map(|sample| sample.cgroups.as_ref());

@@ -9,9 +9,12 @@ use crate::model::{ShortId, gfp};
 use super::page::Page;
 use super::{Context, callpath, words};
 
+/// Columns before what does not fit on the first line.
+const HANGING: usize = 4;
+
 /// `#1 kxqvtbnd  14:03:22.418  memcg OOM: /kubepods/…/9a1c hit its own limit of 512.0M`
 pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::Date>, page: &mut Page) {
-    let Context { info, episode, options } = context;
+    let Context { info, episode, .. } = context;
     let mut head = format!("#{} {}  ", episode.id, ShortId::of(episode, info));
     if let Some(boot_ns) = episode.opened_ns.or(episode.closed_ns) {
         let (date, time) = words::time(info, boot_ns);
@@ -28,14 +31,20 @@ pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::D
         head.push_str(&zone);
         head.push_str("  ");
     }
-    let hanging = 4;
-    let text = match episode.scope {
+    let text = what(context, head.width());
+    page.headline(&format!("{head}{text}"), HANGING);
+}
+
+/// What happened, behind so many columns.
+pub(super) fn what(context: &Context<'_>, before: usize) -> String {
+    let Context { episode, options, .. } = context;
+    match episode.scope {
         Some(Scope::Memcg) => {
             let tail = limit_words(context);
-            let used = head.width() + "memcg OOM: ".width() + tail.width();
+            let used = before + "memcg OOM: ".width() + tail.width();
             // On a narrow screen the path gets a line's worth, and the rest wraps.
             let room = options.width.saturating_sub(used);
-            let room = if room < 16 { options.width.saturating_sub(hanging + 1).max(16) } else { room };
+            let room = if room < 16 { options.width.saturating_sub(HANGING + 1).max(16) } else { room };
             let path = match limiting_path(episode) {
                 Some(path) => words::path(&path, room),
                 None => "a cgroup".to_owned(),
@@ -45,8 +54,7 @@ pub(super) fn write(context: &Context<'_>, last_date: &mut Option<jiff::civil::D
         Some(Scope::Global) => global(context),
         None if episode.report.is_some() => "OOM".to_owned(),
         None => "OOM, the entry was not seen".to_owned(),
-    };
-    page.headline(&format!("{head}{text}"), hanging);
+    }
 }
 
 fn limiting_path(episode: &Episode) -> Option<String> {

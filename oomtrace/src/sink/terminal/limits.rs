@@ -89,7 +89,7 @@ fn numbers(level: &MemcgLimit, info: &SessionInfo, verbose: bool) -> String {
 }
 
 /// What else is known of a level, where it is anything: `met its limit 1,204 times, low 32.0M, 3 kills before`
-fn more(level: &MemcgLimit, info: &SessionInfo) -> String {
+pub(crate) fn more(level: &MemcgLimit, info: &SessionInfo) -> String {
     let size =
         |pages: Option<u64>| pages.filter(|&pages| pages > 0).map(|pages| words::size(info.bytes(pages)));
     let times = |number: Option<u64>| {

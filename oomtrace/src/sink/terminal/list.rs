@@ -96,7 +96,7 @@ fn zone(seconds: i32) -> String {
 }
 
 /// `gunicorn[48121] +2`; where nobody was killed, why.
-fn victim(row: &Row) -> String {
+pub(crate) fn victim(row: &Row) -> String {
     match &row.victim {
         Some(victim) if row.victims > 1 => format!("{} +{}", words::task(victim), row.victims - 1),
         Some(victim) => words::task(victim),

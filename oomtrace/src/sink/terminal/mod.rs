@@ -34,10 +34,16 @@ mod words;
 
 /// Words that other text for people shares.
 pub(crate) mod text {
-    pub(crate) use super::explain::{assumption, doubt};
+    pub(crate) use super::before::grown;
+    pub(crate) use super::explain::{Candidates, Words, assumption, doubt, words};
     pub(crate) use super::ledger::line as ledger;
+    pub(crate) use super::limits::more as level;
+    pub(crate) use super::list::victim as listed;
+    pub(crate) use super::page::Said;
+    pub(crate) use super::session_line as session;
     pub(crate) use super::stats::table as stats;
-    pub(crate) use super::words::{date_time, grouped, long_duration, losses, size, task};
+    pub(crate) use super::table::victim_word as victim;
+    pub(crate) use super::words::{date_time, gap, grouped, long_duration, losses, size, task};
 }
 
 use std::io::{self, Write};
@@ -250,7 +256,7 @@ fn same_boot(before: &SessionInfo, now: &SessionInfo) -> bool {
 }
 
 /// `oomtrace 0.1.0 · Linux 6.12.117 on host · 16 CPUs, 62.7G RAM, 8.0G swap · fentry, ring 8.0M`
-fn session_line(info: &SessionInfo) -> String {
+pub(crate) fn session_line(info: &SessionInfo) -> String {
     let mut parts = vec![format!("oomtrace {}", info.tool_version)];
     let kernel = match (&info.kernel_release, &info.host) {
         (Some(release), Some(host)) => Some(format!("Linux {release} on {host}")),

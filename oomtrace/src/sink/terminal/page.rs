@@ -16,15 +16,42 @@ const DIM: Style = Style::new().dimmed();
 const VICTIM: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
+/// Columns where nothing is to be cut or wrapped.
+const UNBOUNDED: usize = 1 << 20;
+
+/// A label and what is said under it, for outputs that lay it out themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) label: String,
+    /// A sentence each.
+    pub(crate) texts: Vec<String>,
+    /// About something that is not as it should be.
+    pub(crate) warning: bool,
+}
+
 /// Text being put together.
 pub(super) struct Page {
     text: String,
     options: Options,
+    /// Instead of the text, what is said.
+    said: Option<Vec<Said>>,
 }
 
 impl Page {
     pub(super) fn new(options: Options) -> Self {
-        Self { text: String::new(), options }
+        Self { text: String::new(), options, said: None }
+    }
+
+    /// Options under which nothing is cut, for a page that is not laid out.
+    pub(super) fn unbounded() -> Options {
+        Options { width: UNBOUNDED, color: false, verbose: false }
+    }
+
+    /// What is written with labels, not laid out.
+    pub(super) fn said(write: impl FnOnce(&mut Self)) -> Vec<Said> {
+        let mut page = Self { said: Some(Vec::new()), ..Self::new(Self::unbounded()) };
+        write(&mut page);
+        page.said.unwrap_or_default()
     }
 
     pub(super) fn into_string(self) -> String {
@@ -57,17 +84,30 @@ impl Page {
 
     /// A label and its text.
     pub(super) fn labelled(&mut self, label: &str, text: &str) {
-        self.wrapped(&label_column(label), text, INDENT + LABEL, PLAIN);
+        self.under(label, text, INDENT + LABEL, PLAIN);
     }
 
     /// A label and its text, of which what does not fit on the line begins so many columns further in.
     pub(super) fn labelled_hanging(&mut self, label: &str, text: &str, hanging: usize) {
-        self.wrapped(&label_column(label), text, INDENT + LABEL + hanging, PLAIN);
+        self.under(label, text, INDENT + LABEL + hanging, PLAIN);
     }
 
     /// The same, about something that is not as it should be.
     pub(super) fn labelled_warning(&mut self, label: &str, text: &str) {
-        self.wrapped(&label_column(label), text, INDENT + LABEL, WARNING);
+        self.under(label, text, INDENT + LABEL, WARNING);
+    }
+
+    fn under(&mut self, label: &str, text: &str, hanging: usize, style: Style) {
+        let Some(said) = &mut self.said else {
+            self.wrapped(&label_column(label), text, hanging, style);
+            return;
+        };
+        let (text, warning) = (text.trim().to_owned(), style == WARNING);
+        match said.last_mut() {
+            // Without a label it goes on under the one before.
+            Some(last) if label.is_empty() => last.texts.push(text),
+            _ => said.push(Said { label: label.to_owned(), texts: vec![text], warning }),
+        }
     }
 
     /// A line of the table, as it is.

@@ -121,23 +121,8 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
         Score::NotScored | Score::Unkillable => ("-".to_owned(), "-".to_owned()),
         Score::Unknown => ("?".to_owned(), "?".to_owned()),
     };
-    let mut mark = match (victim, candidate.verdict) {
-        (Some(victim), _) => victim_word(victim.why).to_owned(),
-        (None, Verdict::Chosen) => "chosen".to_owned(),
-        (None, Verdict::Blocking) => "still dying".to_owned(),
-        (None, Verdict::Unkillable(reason) | Verdict::PassedOver(reason)) => words::reason(reason, 1),
-        (None, Verdict::Outscored) if candidate.flags.has(TaskFlags::EXITING) => "exiting".to_owned(),
-        (None, Verdict::Outscored) => String::new(),
-    };
-    if candidate.flags.has(TaskFlags::ORIGIN) {
-        mark = format!("{mark} swapoff or KSM").trim_start().to_owned();
-    }
-    // Without an mm there is nothing to know.
-    let unknown = if candidate.flags.has(TaskFlags::NO_MM) || candidate.flags.has(TaskFlags::KTHREAD) {
-        "-"
-    } else {
-        "?"
-    };
+    let mark = mark(candidate, victim);
+    let unknown = if has_no_memory(candidate) { "-" } else { "?" };
     let mut line = line(
         of(context),
         &candidate.task,
@@ -157,6 +142,27 @@ fn candidate_line(context: &Context<'_>, candidate: &RankedCandidate, victim: Op
     line
 }
 
+/// What came of it, in a word or two.
+pub(super) fn mark(candidate: &RankedCandidate, victim: Option<&Victim>) -> String {
+    let mark = match (victim, candidate.verdict) {
+        (Some(victim), _) => victim_word(victim.why).to_owned(),
+        (None, Verdict::Chosen) => "chosen".to_owned(),
+        (None, Verdict::Blocking) => "still dying".to_owned(),
+        (None, Verdict::Unkillable(reason) | Verdict::PassedOver(reason)) => words::reason(reason, 1),
+        (None, Verdict::Outscored) if candidate.flags.has(TaskFlags::EXITING) => "exiting".to_owned(),
+        (None, Verdict::Outscored) => String::new(),
+    };
+    if candidate.flags.has(TaskFlags::ORIGIN) {
+        return format!("{mark} swapoff or KSM").trim_start().to_owned();
+    }
+    mark
+}
+
+/// Without an mm there is nothing to know.
+pub(super) fn has_no_memory(candidate: &RankedCandidate) -> bool {
+    candidate.flags.has(TaskFlags::NO_MM) || candidate.flags.has(TaskFlags::KTHREAD)
+}
+
 fn victim_line(context: &Context<'_>, victim: &Victim) -> Line {
     let mark = victim_word(victim.why).to_owned();
     let mut line =
@@ -169,7 +175,7 @@ fn victim_line(context: &Context<'_>, victim: &Victim) -> Line {
 
 /// Whether counters that nothing can be held against are approximate: those of others in this scan are; or, when there are no
 /// others, they are per-CPU counters, of which only the shared part can be read.
-fn approximate(context: &Context<'_>) -> bool {
+pub(super) fn approximate(context: &Context<'_>) -> bool {
     let mut explained =
         context.episode.candidates.iter().filter_map(|candidate| candidate.explained).peekable();
     match explained.peek() {
@@ -184,7 +190,7 @@ fn mark_approximate(line: &mut Line) {
     }
 }
 
-fn victim_word(why: VictimWhy) -> &'static str {
+pub(crate) fn victim_word(why: VictimWhy) -> &'static str {
     match why {
         VictimWhy::Chosen => "victim",
         VictimWhy::Group => "victim, in its group",

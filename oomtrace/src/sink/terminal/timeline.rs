@@ -10,19 +10,27 @@ const MAX_VICTIMS: usize = 8;
 
 /// What happened when, a line each.
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
-    let moments = timeline(context.episode);
-    let shown: Vec<&Moment> = moments.iter().filter(|moment| shown(moment.event)).collect();
-    let hidden = context.episode.victims.len().saturating_sub(MAX_VICTIMS);
-    let delays: Vec<String> =
-        shown.iter().map(|moment| moment.delay_ns.map_or_else(|| "?".to_owned(), words::duration)).collect();
-    let column = delays.iter().map(|delay| delay.chars().count()).max().unwrap_or(0);
-    for (i, (moment, delay)) in shown.iter().zip(&delays).enumerate() {
-        let text = format!("{delay:>column$}  {}", event(context, moment.event));
+    let (moments, more) = moments(context);
+    let column = moments.iter().map(|(delay, _)| delay.chars().count()).max().unwrap_or(0);
+    for (i, (delay, what)) in moments.iter().enumerate() {
+        let text = format!("{delay:>column$}  {what}");
         page.labelled_hanging(if i == 0 { "timeline" } else { "" }, &text, column + 2);
     }
-    if hidden > 0 {
-        page.labelled("", &format!("… and {}", words::count(hidden as u64, "more victim")));
+    if let Some(more) = more {
+        page.labelled("", &more);
     }
+}
+
+/// When after the entry, and what happened then; and how many victims are left out.
+pub(super) fn moments(context: &Context<'_>) -> (Vec<(String, String)>, Option<String>) {
+    let moments = timeline(context.episode);
+    let shown = moments.iter().filter(|moment| shown(moment.event)).map(|moment: &Moment| {
+        let delay = moment.delay_ns.map_or_else(|| "?".to_owned(), words::duration);
+        (delay, event(context, moment.event))
+    });
+    let hidden = context.episode.victims.len().saturating_sub(MAX_VICTIMS);
+    let more = (hidden > 0).then(|| format!("… and {}", words::count(hidden as u64, "more victim")));
+    (shown.collect(), more)
 }
 
 fn shown(event: Event) -> bool {

@@ -208,7 +208,7 @@ pub(super) fn reason(reason: Reason, number: u64) -> String {
 }
 
 /// What is missing in a recording, and when it was.
-pub(super) fn gap(gap: &Gap, info: Option<&SessionInfo>) -> String {
+pub(crate) fn gap(gap: &Gap, info: Option<&SessionInfo>) -> String {
     let mut text = format!("gap: {}", gap.why());
     if let Some(error) = &gap.error {
         text.push_str(&format!(" ({})", plain(error)));

@@ -5,10 +5,12 @@
 //! - [`table`]: the best candidates, with the adjustment at which the outcome turns;
 //! - [`limit`]: whose limit, the room above it, what the machine had left;
 //! - [`story`]: settings, adjustments seen;
-//! - [`what_if`]: the choice made again.
+//! - [`what_if`]: the choice made again;
+//! - [`said`]: all of it for outputs that lay it out themselves.
 
 mod choice;
 mod limit;
+mod said;
 mod story;
 mod table;
 mod what_if;
@@ -21,6 +23,7 @@ use crate::model::episode::Scope;
 use super::page::Page;
 use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, told, words};
 
+pub(crate) use said::{Candidates, Words, words};
 pub(crate) use what_if::{assumption, doubt};
 
 /// The whole text.

@@ -77,7 +77,7 @@ fn line(explanation: &Explanation<'_>, context: &Context<'_>, row: &Candidate<'_
 }
 
 /// `189 or less: gunicorn[48119] instead`, in so many columns.
-fn turn(explanation: &Explanation<'_>, row: &Candidate<'_>, room: usize) -> String {
+pub(super) fn turn(explanation: &Explanation<'_>, row: &Candidate<'_>, room: usize) -> String {
     if !explanation.basis.compares_points() {
         return "-".to_owned();
     }
