@@ -25,6 +25,7 @@ mod recordings;
 mod replay;
 mod say;
 mod stream;
+mod target;
 
 use clap::Parser;
 

@@ -1,7 +1,5 @@
 //! `oomtrace export`: recordings for other programs.
 
-mod target;
-
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -17,7 +15,7 @@ use super::output::is_dash;
 use super::recordings::Recordings;
 use super::replay::Pace;
 use super::stream::{self, Wanted};
-use target::Output;
+use super::target::Output;
 
 /// Runs the command.
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<Exit> {

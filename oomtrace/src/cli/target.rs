@@ -1,4 +1,4 @@
-//! Where an export goes: stdout, or a file that is there only when it is whole.
+//! Where an export or a report goes: stdout, or a file that is there only when it is whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::sink::export::Target;
 
-/// Takes the bytes of one export.
+/// Takes the bytes of one of them.
 #[derive(Debug)]
 pub(super) struct Output {
     writer: BufWriter<Sort>,
     /// What it is written to, and what it is to be called.
     names: Option<(PathBuf, PathBuf)>,
+    /// What messages call it.
+    path: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -40,28 +42,50 @@ impl Write for Sort {
 impl Output {
     /// To stdout.
     pub(super) fn stdout() -> Self {
-        Self { writer: BufWriter::with_capacity(1 << 16, Sort::Stdout(io::stdout())), names: None }
+        Self {
+            writer: BufWriter::with_capacity(1 << 16, Sort::Stdout(io::stdout())),
+            names: None,
+            path: None,
+        }
     }
 
     /// To a file of this name, for its owner only: who was killed where is told to nobody else. Until it is whole it has
     /// another name, so that nobody reads half a table.
     pub(super) fn file(path: &Path) -> io::Result<Self> {
+        let writer = |file: File| BufWriter::with_capacity(1 << 16, Sort::File(file));
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            // A device or a pipe is written to, not replaced.
+            let file = OpenOptions::new().write(true).open(path)?;
+            return Ok(Self { writer: writer(file), names: None, path: Some(path.to_owned()) });
+        }
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
         Ok(Self {
-            writer: BufWriter::with_capacity(1 << 16, Sort::File(file)),
+            writer: writer(file),
             names: Some((partial, path.to_owned())),
+            path: Some(path.to_owned()),
         })
+    }
+
+    /// The same error with the name of the file.
+    fn named(&self, error: io::Error) -> io::Error {
+        match &self.path {
+            Some(path) => io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+            None => error,
+        }
     }
 }
 
 impl Target for Output {
     fn commit(&mut self) -> io::Result<()> {
-        self.writer.flush()?;
+        self.flush()?;
         if let Some((partial, path)) = &self.names {
-            fs::rename(partial, path)?;
+            fs::rename(partial, path).map_err(|error| self.named(error))?;
             self.names = None;
         }
         Ok(())
@@ -70,11 +94,11 @@ impl Target for Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.writer.write(bytes).map_err(|error| self.named(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.writer.flush().map_err(|error| self.named(error))
     }
 }
 
