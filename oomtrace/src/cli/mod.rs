@@ -23,6 +23,7 @@ mod rank;
 mod ready;
 mod recordings;
 mod replay;
+mod report;
 mod say;
 mod stream;
 mod target;
@@ -48,6 +49,7 @@ pub fn main() -> Exit {
         Command::List(args) => list::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Export(args) => export::run(args),
+        Command::Report(args) => report::run(args),
         Command::Import(args) => import::run(args),
         Command::Rank(args) => rank::run(args),
         Command::Explain(args) => explain::run(args),

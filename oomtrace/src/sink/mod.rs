@@ -4,6 +4,7 @@
 pub mod export;
 pub mod json;
 pub mod listing;
+pub mod report;
 mod several;
 pub mod terminal;
 
@@ -13,6 +14,7 @@ use crate::model::observation::Lost;
 use crate::model::{Episode, Gap, Ledger, SessionInfo, Stats, sample};
 
 pub use json::Json;
+pub use report::Report;
 pub use several::Several;
 pub use terminal::Terminal;
 

@@ -10,6 +10,7 @@ mod list;
 mod live;
 mod machine;
 mod recorded;
+mod report;
 mod samples;
 mod values;
 
@@ -25,6 +26,7 @@ pub use list::ListArgs;
 pub use live::{RecordArgs, WatchArgs};
 pub use machine::{DemoArgs, DemoTaskArgs, DoctorArgs, RankArgs};
 pub use recorded::{ExplainArgs, ImportArgs, InfoArgs, ReplayArgs};
+pub use report::{Form, ReportArgs};
 pub use samples::SampleArgs;
 pub use values::Speed;
 
@@ -56,6 +58,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Make tables (csv, parquet), JSON or a trace (perfetto) of recordings, for other programs
     Export(ExportArgs),
+    /// Make a page (HTML) or a ticket (Markdown) of recordings, for people who were not there
+    Report(ReportArgs),
     /// Read reports out of a kernel's log: dmesg, the journal, syslog, a serial console; needs no privileges
     Import(ImportArgs),
     /// Tell whom the OOM killer would kill next, now; needs no privileges
