@@ -4,6 +4,7 @@
 //! - the committed eBPF object against a fresh build
 //! - [`host`]: what oomtrace finds and says on this machine's own kernel
 //! - [`readers`]: what databases and Perfetto read in exports
+//! - [`pages`]: what a browser makes of reports
 //! - [`guests`]: real OOMs on real kernels, listed in [`matrix`]
 //!
 //! What cannot run is counted as skipped, with its reason ([`report`]).
@@ -12,6 +13,7 @@ mod cargo;
 mod guests;
 mod host;
 mod matrix;
+mod pages;
 mod readers;
 mod report;
 
@@ -51,6 +53,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     host::run(&report, filter);
     readers::run(&report, filter);
+    pages::run(&report, filter);
     if !args.no_vm {
         guests::run(&report, &matrix::entries(&args.kernel), args.jobs, filter);
     }
