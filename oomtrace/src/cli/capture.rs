@@ -14,6 +14,7 @@ use crate::pipeline::{Pipeline, Summary};
 use crate::source::live::{Live, host};
 use crate::source::samples::Heartbeat;
 
+use super::service_manager::ServiceManager;
 use super::{heartbeat, new_file};
 
 /// Runs a capture until it is told to end: by a signal, the wanted count, the time, or a reader that went away.
@@ -24,13 +25,14 @@ pub(super) fn capture(
     pipeline: Pipeline,
     heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
+    manager: ServiceManager,
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the asynchronous runtime cannot be started")?;
-    runtime.block_on(drive(live, pipeline, heartbeat, duration, ready))
+    runtime.block_on(drive(live, pipeline, heartbeat, duration, manager, ready))
 }
 
 async fn drive(
@@ -38,6 +40,7 @@ async fn drive(
     mut pipeline: Pipeline,
     mut heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
+    mut manager: ServiceManager,
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
     let mut stop = Stop::new(duration)?;
@@ -48,6 +51,7 @@ async fn drive(
         heartbeat.look(host::boot_ns());
     }
     ready(&live);
+    manager.ready(&format!("attached by {}, waiting", live.info.source.word()));
     // There may be more on the ring than was taken.
     let mut more = false;
     while flow.is_continue() {
@@ -66,7 +70,9 @@ async fn drive(
                 Woken::Capture
             }
             () = log_tick(live.probe_log.is_some()) => Woken::Capture,
+            () = manager.due() => Woken::Capture,
         };
+        manager.alive();
         if let Some(meter) = &mut live.meter
             && !more
         {
@@ -94,6 +100,7 @@ async fn drive(
             }
         }
     }
+    manager.stopping();
     let missed_runs = live.missed_runs();
     // Before the probes go: what is killed after this look and seen by them can be told by its time, what is killed without
     // them could not.

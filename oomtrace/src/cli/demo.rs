@@ -16,6 +16,7 @@ use crate::source::live::{Live, Options};
 
 use super::args::DemoArgs;
 use super::input::Input;
+use super::service_manager::ServiceManager;
 use super::{capture, output, ready, replay, say};
 use memcg::Memcg;
 use tasks::Tasks;
@@ -70,10 +71,13 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
     let pipeline = output::shown(&args.display, filter, Some(EPISODES));
     let mut tasks = None;
     let mut failed = None;
-    let summary = capture::capture(capture, pipeline, None, Some(AT_MOST), |_| match Tasks::start(&memcg) {
-        Ok(started) => tasks = Some(started),
-        Err(error) => failed = Some(error),
-    })?;
+    let summary =
+        capture::capture(capture, pipeline, None, Some(AT_MOST), ServiceManager::default(), |_| {
+            match Tasks::start(&memcg) {
+                Ok(started) => tasks = Some(started),
+                Err(error) => failed = Some(error),
+            }
+        })?;
     drop(tasks);
     drop(memcg);
     if let Some(error) = failed {

@@ -16,6 +16,7 @@ use super::args::{Attach, CaptureArgs, DirArgs, DisplayArgs, ProbeLog, RecordArg
 use super::capture::capture;
 use super::ready::{protection, say_ready, say_refused, say_summary};
 use super::say::say_stats;
+use super::service_manager::ServiceManager;
 use super::{heartbeat, output};
 
 /// Runs `watch`.
@@ -77,13 +78,15 @@ impl Capture<'_> {
             ..Features::default()
         };
         let heartbeat = self.samples.every(directory.map(|_| samples::EVERY)).map(heartbeat::start);
+        // Its socket is opened before none can be.
+        let manager = ServiceManager::of_environment();
         let ready = |live: &Live| {
             let locked = protect::memory();
             // Behind everything that takes a privilege: from here on only what is open is used.
             let confined = sandbox.map(|sandbox| sandbox.confine(features, || live.needs_bpf()));
             say_ready(&live.info, &protection(exposed, locked, confined.as_ref()));
         };
-        let summary = capture(live, pipeline, heartbeat, self.args.duration, ready)?;
+        let summary = capture(live, pipeline, heartbeat, self.args.duration, manager, ready)?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
         Ok(summary.exit())

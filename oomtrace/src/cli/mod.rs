@@ -25,6 +25,7 @@ mod recordings;
 mod replay;
 mod report;
 mod say;
+mod service_manager;
 mod stream;
 mod target;
 

@@ -39,7 +39,7 @@ struct Options {
     out: PathBuf,
 }
 
-/// Runs what the arguments select: `[--group core|seeded|scale|small|instructions|measure] [--filter SUBSTRING] [--seed N] [--list]
+/// Runs what the arguments select: `[--group core|seeded|scale|small|systemd|instructions|measure] [--filter SUBSTRING] [--seed N] [--list]
 /// [--out DIR]`.
 pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
     let group = match arguments.option::<String>("--group")?.as_deref() {
@@ -47,10 +47,11 @@ pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
         Some("seeded") => Group::Seeded,
         Some("scale") => Group::Scale,
         Some("small") => Group::Small,
+        Some("systemd") => Group::Systemd,
         Some("instructions") => Group::Instructions,
         Some("measure") => Group::Measure,
         Some(other) => {
-            bail!("there is no group {other:?}: core, seeded, scale, small, instructions, measure")
+            bail!("there is no group {other:?}: core, seeded, scale, small, systemd, instructions, measure")
         }
     };
     let options = Options {

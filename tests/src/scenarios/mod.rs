@@ -54,6 +54,7 @@ mod stats;
 mod storm;
 mod swap;
 mod sysrq_f;
+mod systemd;
 mod threads;
 mod vfork_child;
 mod what_if;
@@ -73,6 +74,8 @@ pub enum Group {
     Scale,
     /// Always, in guests with little memory.
     Small,
+    /// Always, in guests that have systemd's packages.
+    Systemd,
     /// Always, in guests whose clock is their instruction counter.
     Instructions,
     /// When asked for: prints figures, proves nothing.
@@ -164,6 +167,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("storm", storm::run),
     each("contended", contended::run),
     Scenario { name: "random", group: Group::Seeded, flavours: Flavours::Hooks, run: random::run },
+    Scenario { name: "systemd", group: Group::Systemd, flavours: Flavours::Once, run: systemd::run },
     Scenario { name: "what_if", group: Group::Seeded, flavours: Flavours::Hooks, run: what_if::run },
     Scenario { name: "scale", group: Group::Scale, flavours: Flavours::Once, run: scale::run },
     Scenario { name: "many_globals", group: Group::Small, flavours: Flavours::Once, run: many_globals::few },

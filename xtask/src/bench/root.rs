@@ -4,9 +4,8 @@
 //! It is kept in the cache twice: as a tree, for the programs that run on this machine ([`super::throughput`]), and as an archive
 //! that the kernel unpacks below `/peers`. Manuals and the like are left out of the archive.
 
-use std::fs::{self, File};
-use std::io::BufWriter;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use crate::apt::{Package, Suite};
 use crate::cache;
 use crate::kernels::Kernel;
-use crate::vm::cpio::Archive;
+use crate::vm::tree;
 
 /// Where the guest finds it.
 const PLACE: &str = "peers";
@@ -72,7 +71,7 @@ pub(super) fn get(kernel: &Kernel) -> Result<Root> {
 fn fill(folder: &Path, kernel: &Kernel, suite_name: &str) -> Result<()> {
     let suite = Suite::fetch(suite_name)?;
     let tree = folder.join("tree");
-    merged_usr(&tree)?;
+    tree::merged_usr(&tree)?;
     let all: Vec<&str> = PEERS.iter().flat_map(|(_, names)| names.iter()).chain(TOOLS).copied().collect();
     let closure = suite.closure(&all)?;
     suite.unpack_all(&closure, &tree)?;
@@ -94,27 +93,12 @@ fn fill(folder: &Path, kernel: &Kernel, suite_name: &str) -> Result<()> {
         "packages": headers.len(), "installed_kib": kib(&headers),
     }));
     fs::write(folder.join("packages.json"), serde_json::to_vec_pretty(&lines)?)?;
-    let file = File::create(folder.join("root.cpio")).context("cannot create the archive")?;
-    let mut archive = Archive::new(BufWriter::new(file));
-    pack(&mut archive, &tree, Path::new(""))?;
-    archive.finish().context("cannot write the archive")?;
-    Ok(())
+    fs::create_dir_all(tree.join("bench"))?;
+    tree::pack(&tree, PLACE, &folder.join("root.cpio"))
 }
 
 fn kib(packages: &[Package]) -> u64 {
     packages.iter().map(|package| package.installed_kib).sum()
-}
-
-/// The links of a merged `/usr`, which packages rely on and only an installer makes.
-fn merged_usr(tree: &Path) -> Result<()> {
-    for name in ["bin", "sbin", "lib", "lib64"] {
-        fs::create_dir_all(tree.join("usr").join(name))?;
-        symlink(format!("usr/{name}"), tree.join(name))?;
-    }
-    for name in ["proc", "sys", "dev", "tmp", "run", "root", "etc", "bench"] {
-        fs::create_dir_all(tree.join(name))?;
-    }
-    Ok(())
 }
 
 /// Unpacks the headers of exactly this kernel, from the suite that it came from. Only the folders of this architecture are kept.
@@ -129,7 +113,7 @@ fn headers(folder: &Path, kernel: &Kernel, tree: &Path) -> Result<Vec<Package>> 
     let names = [format!("linux-headers-{release}"), format!("linux-headers-{common}")];
     let packages: Vec<Package> = suite.show(&names.map(|name| format!("{name}={version}")))?;
     let unpacked = folder.join("headers");
-    merged_usr(&unpacked)?;
+    tree::merged_usr(&unpacked)?;
     suite.unpack_all(&packages, &unpacked)?;
     for package in &packages {
         let sources = unpacked.join("usr/src").join(&package.name);
@@ -149,35 +133,4 @@ fn headers(folder: &Path, kernel: &Kernel, tree: &Path) -> Result<Vec<Package>> 
     symlink(format!("/usr/src/linux-headers-{common}"), modules.join("source"))?;
     fs::remove_dir_all(&unpacked).context("cannot tidy up")?;
     Ok(packages)
-}
-
-/// What no program reads.
-const LEFT_OUT: &[&str] =
-    &["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian"];
-
-/// Adds everything at `path` of the tree.
-fn pack(archive: &mut Archive<BufWriter<File>>, tree: &Path, path: &Path) -> Result<()> {
-    let from = tree.join(path);
-    let meta = from.symlink_metadata().with_context(|| format!("cannot read {}", from.display()))?;
-    let to = Path::new(PLACE).join(path);
-    let to = to.to_str().with_context(|| format!("a name that is not UTF-8: {}", from.display()))?;
-    let to = to.trim_end_matches('/');
-    if meta.is_symlink() {
-        let target = fs::read_link(&from)?;
-        archive.link(to, &target.to_string_lossy())?;
-    } else if meta.is_dir() {
-        archive.folder(to)?;
-        let mut names: Vec<_> =
-            fs::read_dir(&from)?.filter_map(|entry| entry.ok().map(|e| e.file_name())).collect();
-        names.sort();
-        for name in names {
-            let below = path.join(&name);
-            if !LEFT_OUT.iter().any(|left_out| below == Path::new(left_out)) {
-                pack(archive, tree, &below)?;
-            }
-        }
-    } else if meta.is_file() {
-        archive.file(to, meta.permissions().mode(), &fs::read(&from)?)?;
-    }
-    Ok(())
 }

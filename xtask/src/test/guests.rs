@@ -111,8 +111,9 @@ fn boot_one(
     again: bool,
 ) -> Result<Ended> {
     let name = entry.name();
-    let kernel = match kernels::get(&entry.kernel) {
-        Ok(kernel) => kernel,
+    let had = kernels::get(&entry.kernel).and_then(|kernel| Ok((kernel, entry.archive()?)));
+    let (kernel, archive) = match had {
+        Ok(had) => had,
         Err(error) => {
             report.add(&name, Verdict::Skipped(format!("{error:#}")), "");
             return Ok(Ended::Counted);
@@ -136,7 +137,7 @@ fn boot_one(
         timeout: Some(TIMEOUT),
         silence: Some(SILENCE),
         extras: &[],
-        archive: None,
+        archive: archive.as_deref(),
         disk: vm::Disk::default(),
         out: Some(out),
         show_console: false,

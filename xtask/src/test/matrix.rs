@@ -1,5 +1,10 @@
 //! Which guests the tests run in. One line is one guest.
 
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::systemd;
 use crate::vm::{AccelChoice, Hardware};
 
 /// One guest, and the group of tests that runs in it (`guest test --group GROUP`).
@@ -29,12 +34,17 @@ const GROUPS: &[Group] = &[
     ("scale-50k", "scale", 2, "6G", "log_buf_len=32M oomtrace.herd=50000", &["7.3"]),
     // Hundreds of OOMs of the whole machine.
     ("small", "small", 1, "256M", "", &["7.3"]),
+    // The service, under a real service manager.
+    (SYSTEMD, SYSTEMD, 2, "1G", "", &["6.1"]),
     // The only guests whose clock counts instructions.
     (INSTRUCTIONS, INSTRUCTIONS, 1, "1G", "", &["6.1", "7.3"]),
 ];
 
 /// The group whose figures are instructions.
 const INSTRUCTIONS: &str = "instructions";
+
+/// The group that needs systemd in its guest.
+const SYSTEMD: &str = "systemd";
 
 type Group = (&'static str, &'static str, u32, &'static str, &'static str, &'static [&'static str]);
 
@@ -63,6 +73,11 @@ impl Entry {
     pub(super) fn name(&self) -> String {
         let kernel = self.kernel.rsplit('/').next().unwrap_or(&self.kernel);
         format!("{kernel}/{}", self.label)
+    }
+
+    /// More for its root than the programs of this project.
+    pub(super) fn archive(&self) -> Result<Option<PathBuf>> {
+        (self.group == SYSTEMD).then(systemd::archive).transpose()
     }
 
     /// The machine to boot.

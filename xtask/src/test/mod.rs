@@ -16,6 +16,7 @@ mod matrix;
 mod pages;
 mod readers;
 mod report;
+mod systemd;
 
 use std::process::ExitCode;
 use std::time::Instant;

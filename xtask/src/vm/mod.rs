@@ -1,6 +1,7 @@
 //! `cargo xtask vm`: boots a stock kernel in QEMU, runs one command in it and exits with its exit code.
 //!
 //! - [`initramfs`] is what the guest finds, [`cpio`] its format
+//! - [`tree`] makes archives of Debian packages for guests that need more
 //! - [`qemu`] is one run of the emulator
 //! - [`stuck`] tells and asks a guest that has fallen silent
 //! - [`ports`] reads what the guest's init reports; its other end is in the package `oomtrace-tests`
@@ -12,6 +13,7 @@ pub(crate) mod initramfs;
 mod ports;
 pub(crate) mod qemu;
 mod stuck;
+pub(crate) mod tree;
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
