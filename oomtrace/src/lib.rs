@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod privileges;
 pub mod rank;
 pub mod record;
+pub mod serve;
 pub mod session;
 pub mod sink;
 pub mod source;

@@ -21,6 +21,8 @@ pub struct Features {
     pub directory: bool,
     /// Threads are started while it runs.
     pub threads: bool,
+    /// Connections are taken on a socket that listens already.
+    pub server: bool,
 }
 
 /// Calls without conditions.
@@ -143,6 +145,9 @@ const THREADS: &[libc::c_long] = &[
     libc::SYS_set_tid_address,
 ];
 
+/// What taking a connection and letting go of it takes; reading and writing are let pass for all.
+const SERVER: &[libc::c_long] = &[libc::SYS_accept4, libc::SYS_shutdown];
+
 /// `enum bpf_cmd`: what is asked of the programs' maps, and names for call paths.
 const BPF_COMMANDS: [u64; 2] = [1 /* BPF_MAP_LOOKUP_ELEM */, 10 /* BPF_PROG_TEST_RUN */];
 
@@ -176,6 +181,9 @@ fn rules(features: Features) -> Result<Rules, seccompiler::BackendError> {
     if features.threads {
         allow(THREADS);
     }
+    if features.server {
+        allow(SERVER);
+    }
     if !features.recording {
         // Only to be read: /proc, sysfs and cgroup files.
         let writing = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
@@ -197,6 +205,11 @@ fn rules(features: Features) -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_recvfrom, vec![null(4)?]);
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![is(0, own)?]);
+    if features.server {
+        // How long to wait for the other side.
+        let timeouts = [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO].map(|option| is(2, flags(option)));
+        rules.insert(libc::SYS_setsockopt, timeouts.into_iter().collect::<Result<_, _>>()?);
+    }
     if features.threads {
         rules.insert(libc::SYS_clone, vec![all_of(0, flags(libc::CLONE_THREAD))?]);
     }
