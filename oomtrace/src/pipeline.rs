@@ -12,7 +12,7 @@ use crate::ledger::Keeper;
 use crate::model::observation::{Chosen, Lost};
 use crate::model::{Episode, Observation, SessionEnd, SessionInfo};
 use crate::record::{self, Extent, Recorder, Report, Target};
-use crate::sink::{Failure, FanOut, Totals};
+use crate::sink::{Failure, FanOut, Sink, Totals};
 
 /// How long what is shown waits for being in the recording. A target that is slower is not waited for until it has caught up: the
 /// ring is emptied first of all.
@@ -37,6 +37,9 @@ const TURN_AT_MOST: Duration = Duration::from_secs(2);
 /// One session on its way.
 pub struct Pipeline {
     sinks: FanOut,
+    /// Those that nobody looks at while they are written: neither is a recording waited for because of them, nor does the session go on
+    /// for them alone.
+    quiet: FanOut,
     filter: Filter,
     /// The head that is in force.
     info: Option<SessionInfo>,
@@ -104,6 +107,7 @@ impl Pipeline {
     pub fn new(sinks: FanOut, filter: Filter, report: impl FnMut(String) + Send + 'static) -> Self {
         Self {
             sinks,
+            quiet: FanOut::default(),
             filter,
             info: None,
             count: None,
@@ -133,6 +137,13 @@ impl Pipeline {
         self
     }
 
+    /// Gives everything to `sink` too, which is no place that anybody looks at for what is shown: numbers, notifications.
+    #[must_use]
+    pub fn also_to(mut self, name: &'static str, sink: Box<dyn Sink + Send>) -> Self {
+        self.quiet.add(name, sink);
+        self
+    }
+
     /// Records to `target`.
     #[must_use]
     pub fn record_to(mut self, target: impl Target + 'static, options: record::Options) -> Self {
@@ -157,8 +168,7 @@ impl Pipeline {
                 }
             }
         }
-        let failures = self.sinks.start(info);
-        self.note(failures);
+        self.tell(|sinks| sinks.start(info));
         self.flow()
     }
 
@@ -201,15 +211,25 @@ impl Pipeline {
         }
         if let Some(gap) = gap {
             self.totals.gaps += 1;
-            let failures = self.sinks.gap(&gap);
-            self.note(failures);
+            self.tell(|sinks| sinks.gap(&gap));
         }
         if let Some(info) = origin {
-            let failures = self.sinks.origin(&info);
-            self.note(failures);
+            self.tell(|sinks| sinks.origin(&info));
             self.info = Some(*info);
         }
         self.flow()
+    }
+
+    /// Whether anybody wants to know what is lost before the session ends.
+    #[must_use]
+    pub fn wants_losses(&self) -> bool {
+        !self.quiet.is_empty()
+    }
+
+    /// The session has lost this much until now.
+    pub fn losses(&mut self, lost: &Lost) {
+        let failures = self.quiet.lost(lost);
+        self.note(failures);
     }
 
     /// What was observed so far is to be in the recording, though no episode says so.
@@ -328,8 +348,8 @@ impl Pipeline {
             self.totals.ledger = keeper.close(end.as_ref(), self.totals.lost, path);
         }
         self.totals.stats = end.and_then(|end| end.stats);
-        let failures = self.sinks.end(&self.totals);
-        self.note(failures);
+        let totals = self.totals.clone();
+        self.tell(|sinks| sinks.end(&totals));
         Summary {
             totals: self.totals,
             left_out: recorded.left_out,
@@ -354,8 +374,7 @@ impl Pipeline {
         }
         self.totals.episodes += 1;
         self.totals.victims += episode.victims.len() as u64;
-        let failures = self.sinks.episode(episode);
-        self.note(failures);
+        self.tell(|sinks| sinks.episode(episode));
         if self.count.is_some_and(|count| self.totals.episodes >= count) {
             self.reached_count = true;
         }
@@ -380,6 +399,12 @@ impl Pipeline {
             self.failed |= outcome.failed;
             self.pipe_closed |= outcome.pipe_closed;
         }
+    }
+
+    fn tell(&mut self, mut call: impl FnMut(&mut FanOut) -> Vec<Failure>) {
+        let mut failures = call(&mut self.sinks);
+        failures.extend(call(&mut self.quiet));
+        self.note(failures);
     }
 
     fn note(&mut self, failures: Vec<Failure>) {

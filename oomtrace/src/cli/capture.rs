@@ -50,6 +50,7 @@ async fn drive(
     if let Some(heartbeat) = &mut heartbeat {
         heartbeat.look(host::boot_ns());
     }
+    tell_losses(&live, &mut pipeline, lost);
     ready(&live);
     manager.ready(&format!("attached by {}, waiting", live.info.source.word()));
     // There may be more on the ring than was taken.
@@ -82,6 +83,9 @@ async fn drive(
             log.flush();
         }
         (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
+        if !more {
+            tell_losses(&live, &mut pipeline, lost);
+        }
         if woken == Woken::Deadline && flow.is_continue() {
             flow = pipeline.push(Observation::Clock(Clock { boot_ns: host::boot_ns() }));
         }
@@ -164,6 +168,14 @@ fn drain(
         }
     }
     (ControlFlow::Continue(()), true)
+}
+
+/// Says what is lost until now, to those that do not wait for the end; `lost` is what episodes told.
+fn tell_losses(live: &Live, pipeline: &mut Pipeline, mut lost: Lost) {
+    if pipeline.wants_losses() {
+        lost.add(Lost { missed_runs: live.missed_runs(), ..live.lost() });
+        pipeline.losses(&lost);
+    }
 }
 
 /// Comes when the pipeline wants to know the time; never, while nothing is unfinished: an idle capture does not wake up.

@@ -4,6 +4,7 @@
 pub mod export;
 pub mod json;
 pub mod listing;
+pub mod metrics;
 pub mod report;
 mod several;
 pub mod terminal;
@@ -42,6 +43,17 @@ pub trait Sink {
     /// As [`Sink::start`].
     fn gap(&mut self, gap: &Gap) -> io::Result<()> {
         let _ = gap;
+        Ok(())
+    }
+
+    /// The session has lost this much until now, whatever its episodes have told. Comes while a capture runs, and only if somebody
+    /// asked for it ([`Pipeline::also_to`](crate::pipeline::Pipeline::also_to)).
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::start`].
+    fn lost(&mut self, lost: &Lost) -> io::Result<()> {
+        let _ = lost;
         Ok(())
     }
 
@@ -158,6 +170,11 @@ impl FanOut {
     /// [`Sink::gap`] of all; returns those that failed.
     pub fn gap(&mut self, gap: &Gap) -> Vec<Failure> {
         self.each(|sink| sink.gap(gap))
+    }
+
+    /// [`Sink::lost`] of all; returns those that failed.
+    pub fn lost(&mut self, lost: &Lost) -> Vec<Failure> {
+        self.each(|sink| sink.lost(lost))
     }
 
     /// [`Sink::episode`] of all; returns those that failed.
