@@ -12,12 +12,14 @@ use crate::source::live::load::Flavour;
 use crate::source::live::{Live, LiveError, Options, protect};
 use crate::source::samples;
 
-use super::args::{Attach, CaptureArgs, DirArgs, DisplayArgs, ProbeLog, RecordArgs, SampleArgs, WatchArgs};
+use super::args::{
+    Attach, CaptureArgs, DirArgs, DisplayArgs, MetricsArgs, ProbeLog, RecordArgs, SampleArgs, WatchArgs,
+};
 use super::capture::capture;
 use super::ready::{protection, say_ready, say_refused, say_summary};
 use super::say::say_stats;
 use super::service_manager::ServiceManager;
-use super::{heartbeat, output};
+use super::{heartbeat, metrics, output};
 
 /// Runs `watch`.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
@@ -27,6 +29,7 @@ pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
         output: args.output.as_deref(),
         dir: None,
         samples: args.samples,
+        metrics: &args.metrics,
     };
     capture.run(Filter::from(&args.filter))
 }
@@ -39,6 +42,7 @@ pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
         output: args.output.as_deref(),
         dir: Some(&args.dir),
         samples: args.samples,
+        metrics: &args.metrics,
     }
     .run(Filter::default())
 }
@@ -49,12 +53,15 @@ struct Capture<'a> {
     output: Option<&'a Path>,
     dir: Option<&'a DirArgs>,
     samples: SampleArgs,
+    metrics: &'a MetricsArgs,
 }
 
 impl Capture<'_> {
     fn run(&self, filter: Filter) -> anyhow::Result<Exit> {
         // First of all: attaching takes memory, and may take place when there is little.
         let exposed = protect::from_the_oom_killer();
+        // An address that cannot be had is told before anything is attached.
+        let listener = metrics::listen(self.metrics)?;
         let options = options(self.args);
         if self.args.probe_log != ProbeLog::Off {
             super::probe_log::install(options.probe_log);
@@ -64,7 +71,7 @@ impl Capture<'_> {
         // Before threads are started, and behind the start, which gives back what it took.
         protect::heap();
         let directory = self.dir.and_then(|args| Some((args.dir.as_deref()?, args)));
-        let pipeline = match directory {
+        let mut pipeline = match directory {
             Some((dir, limits)) => output::directory(filter, self.args, dir, limits)?,
             None => output::captured(self.display, filter, self.args, self.output)?,
         };
@@ -75,8 +82,13 @@ impl Capture<'_> {
         let features = Features {
             recording: recorded_in.is_some(),
             directory: directory.is_some(),
+            server: listener.is_some(),
             ..Features::default()
         };
+        if let Some(listener) = listener {
+            let (name, sink) = metrics::serve(listener, self.metrics)?;
+            pipeline = pipeline.also_to(name, sink);
+        }
         let heartbeat = self.samples.every(directory.map(|_| samples::EVERY)).map(heartbeat::start);
         // Its socket is opened before none can be.
         let manager = ServiceManager::of_environment();

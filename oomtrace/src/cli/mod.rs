@@ -16,6 +16,7 @@ mod info;
 mod input;
 mod list;
 mod live;
+mod metrics;
 pub mod new_file;
 mod output;
 mod probe_log;

@@ -12,6 +12,7 @@ use crate::pipeline::{Pipeline, Summary};
 
 use super::args::{ReplayArgs, Speed};
 use super::input::{Input, Recording};
+use super::metrics;
 use super::output;
 use super::recordings::Recordings;
 use super::say::say_stats;
@@ -25,7 +26,11 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let recordings = Recordings::of(&args.files)?.following(args.follow);
     let (name, sink) = output::sink(&args.display);
     let pace = Pace::new(args.speed, args.idle_cap);
-    let wanted = Wanted { count: args.count, ..Wanted::all(args.pick.with(&args.filter), pace) };
+    let mut also = None;
+    if let Some(listener) = metrics::listen(&args.metrics)? {
+        also = Some(metrics::serve(listener, &args.metrics)?);
+    }
+    let wanted = Wanted { count: args.count, also, ..Wanted::all(args.pick.with(&args.filter), pace) };
     let (summary, exit) = stream::show(recordings, name, sink, wanted)?;
     say_stats(&summary);
     Ok(exit)

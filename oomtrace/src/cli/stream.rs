@@ -15,6 +15,8 @@ pub(super) struct Wanted {
     /// Episodes to show before it ends.
     pub(super) count: Option<u64>,
     pub(super) pace: Pace,
+    /// Is given everything too, and shows nothing on stdout.
+    pub(super) also: Option<(&'static str, Box<dyn Sink + Send>)>,
     /// Is told the name of each recording before it is shown.
     pub(super) opening: Box<dyn FnMut(&str)>,
 }
@@ -22,7 +24,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Whatever passes `filter`.
     pub(super) fn all(filter: Filter, pace: Pace) -> Self {
-        Self { filter, count: None, pace, opening: Box::new(|_| {}) }
+        Self { filter, count: None, pace, also: None, opening: Box::new(|_| {}) }
     }
 }
 
@@ -37,8 +39,9 @@ pub(super) fn show(
     sink: Box<dyn Sink + Send>,
     wanted: Wanted,
 ) -> anyhow::Result<(Summary, Exit)> {
-    let Wanted { filter, count, mut pace, mut opening } = wanted;
+    let Wanted { filter, count, mut pace, also, mut opening } = wanted;
     let sink = Several::new(sink);
+    let also = also.map(|(name, sink)| (name, Several::new(sink)));
     let mut all = Summary { totals: Totals::default(), left_out: None, failed: false, pipe_closed: false };
     let (mut shown, mut exit) = (0, Exit::Done);
     while let Some(mut input) = recordings.next()? {
@@ -46,7 +49,10 @@ pub(super) fn show(
         let mut sinks = FanOut::default();
         sinks.add(name, Box::new(sink.clone()));
         let left = count.map(|count: u64| count.saturating_sub(shown));
-        let pipeline = Pipeline::new(sinks, filter.clone(), |message| say(&message)).stop_after(left);
+        let mut pipeline = Pipeline::new(sinks, filter.clone(), |message| say(&message)).stop_after(left);
+        if let Some((name, also)) = &also {
+            pipeline = pipeline.also_to(name, Box::new(also.clone()));
+        }
         let (summary, whole) = replay::drive(&mut input, pipeline, &mut pace);
         shown += summary.totals.episodes;
         all.failed |= summary.failed;
@@ -57,6 +63,12 @@ pub(super) fn show(
         }
         exit = exit.max(input.verdict());
         recordings.done(input);
+    }
+    if let Some((name, also)) = also
+        && let Err(error) = also.finish()
+    {
+        say(&format!("cannot write {name}: {error}"));
+        all.failed = true;
     }
     match sink.finish() {
         Ok(totals) => all.totals = totals.unwrap_or_default(),

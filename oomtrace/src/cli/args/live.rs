@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, SampleArgs};
+use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, MetricsArgs, SampleArgs};
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,9 @@ pub struct WatchArgs {
     /// The minutes before.
     #[command(flatten)]
     pub samples: SampleArgs,
+    /// For a monitoring system.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// How to show it.
     #[command(flatten)]
     pub display: DisplayArgs,
@@ -40,4 +43,7 @@ pub struct RecordArgs {
     /// The minutes before.
     #[command(flatten)]
     pub samples: SampleArgs,
+    /// For a monitoring system.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }

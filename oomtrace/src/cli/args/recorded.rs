@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::filter::Which;
 
 use super::values::{duration, speed, utc_offset, which};
-use super::{Color, Compress, DisplayArgs, FilterArgs, PickArgs, Speed};
+use super::{Color, Compress, DisplayArgs, FilterArgs, MetricsArgs, PickArgs, Speed};
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,9 @@ pub struct ReplayArgs {
     /// Stop after N episodes were shown
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
+    /// For a monitoring system.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// How to show it.
     #[command(flatten)]
     pub display: DisplayArgs,
