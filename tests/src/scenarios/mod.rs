@@ -28,6 +28,7 @@ mod measure;
 mod mem_info;
 mod memcg_200;
 mod memcg_stat;
+mod metrics;
 mod names;
 mod nested_limits;
 mod no_map_calls;
@@ -134,6 +135,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("ring_too_small", ring_too_small::run),
     each("interrupted", interrupted::run),
     each("sandboxed", sandboxed::run),
+    once("metrics", metrics::run),
     each("adjusted", adjusted::run),
     each("reaper", reaper::run),
     each("already_exiting", already_exiting::run),

@@ -4,6 +4,7 @@
 //! - the committed eBPF object against a fresh build
 //! - [`host`]: what oomtrace finds and says on this machine's own kernel
 //! - [`readers`]: what databases and Perfetto read in exports
+//! - [`prometheus`]: a real Prometheus over the metrics
 //! - [`pages`]: what a browser makes of reports
 //! - [`guests`]: real OOMs on real kernels, listed in [`matrix`]
 //!
@@ -14,6 +15,7 @@ mod guests;
 mod host;
 mod matrix;
 mod pages;
+mod prometheus;
 mod readers;
 mod report;
 mod systemd;
@@ -54,6 +56,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     host::run(&report, filter);
     readers::run(&report, filter);
+    prometheus::run(&report, filter);
     pages::run(&report, filter);
     if !args.no_vm {
         guests::run(&report, &matrix::entries(&args.kernel), args.jobs, filter);
