@@ -111,6 +111,18 @@ fn a_report_is_there_when_it_is_whole() {
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.starts_with("oomtrace: ") && told.contains(&to) && told.contains(why), "{told}");
     }
+    // As on a full disk: it may not grow beyond 4 KiB, and what there was of it is gone.
+    let output = std::process::Command::new("sh")
+        .args(["-c", r#"trap '' XFSZ; ulimit -f 8; exec "$@""#, "sh", env!("CARGO_BIN_EXE_oomtrace")])
+        .args(["report", &good, "-o", &path("b.html")])
+        .output()
+        .expect("there is a shell");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.starts_with("oomtrace: cannot write the report: ") && told.contains("b.html: File too large"),
+        "{told}"
+    );
     assert!(Path::new("/dev/full").metadata().is_ok_and(|device| !device.is_file()), "a device stays one");
     assert_eq!(names(), before);
 }

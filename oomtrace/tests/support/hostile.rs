@@ -3,13 +3,19 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
 use oomtrace::assemble::Assembler;
 use oomtrace::decode::context::{Context, Run, ZoneLayout};
 use oomtrace::decode::decode;
 use oomtrace::explain::explain;
-use oomtrace::model::{Observation, SessionInfo};
+use oomtrace::model::{Episode, Observation, SessionInfo};
 use oomtrace::session::format::{CHECKSUM_LEN, FRAME_HEADER_LEN, HEADER_LEN, VERSION, file_header, kind};
 use oomtrace::session::{Blocks, Compression, Reader};
+use oomtrace::sink::export::Target;
+use oomtrace::sink::report::{Form, Recording};
+use oomtrace::sink::{Report, Sink, Totals};
 
 /// Any bytes as a session: as they are, with right checksums, or with right checksums and frames in blocks, the last two also behind the head of
 /// a session; the first byte says which.
@@ -37,8 +43,54 @@ pub fn read(file: &[u8]) {
     assert!(reader.ending().is_some(), "it says how it ended");
     assert!(reader.tally().bytes <= file.len() as u64);
     episodes.extend(assembler.finish());
-    for episode in episodes.iter().take(16) {
-        let _ = explain(episode, &info, &[]);
+    tell(&episodes, &info);
+}
+
+/// Explains episodes, and makes reports of them.
+fn tell(episodes: &[Episode], info: &SessionInfo) {
+    let episodes = &episodes[..episodes.len().min(16)];
+    for episode in episodes {
+        let _ = explain(episode, info, &[]);
+    }
+    // Nearly all are nothing but damage.
+    let episodes = &episodes[..episodes.len().min(2)];
+    if episodes.is_empty() {
+        return;
+    }
+    for form in [Form::Html, Form::Markdown] {
+        let written = Written::default();
+        let mut report = Report::new(Box::new(written.clone()), form, Recording::default());
+        report.start(info).expect("memory does not fail");
+        for episode in episodes {
+            report.episode(episode).expect("memory does not fail");
+        }
+        report.end(&Totals::default()).expect("memory does not fail");
+        let text = String::from_utf8(written.0.lock().expect("nobody panics").clone()).expect("it is text");
+        // The page's own and the data of each that has candidates, whatever the names are.
+        let data = episodes.iter().filter(|episode| !episode.candidates.is_empty()).count();
+        let scripts = if form == Form::Html { data + 1 } else { 0 };
+        assert_eq!(text.matches("</script").count(), scripts);
+        assert_eq!(text.matches("<script").count(), scripts);
+    }
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Target for Written {
+    fn commit(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -105,9 +157,7 @@ pub fn records(bytes: &[u8], info: &SessionInfo) {
     let mut episodes: Vec<_> =
         observations.into_iter().flat_map(|o: Observation| assembler.push(o)).collect();
     episodes.extend(assembler.finish());
-    for episode in episodes.iter().take(16) {
-        let _ = explain(episode, info, &[]);
-    }
+    tell(&episodes, info);
 }
 
 /// A machine on which every field of a zone can be found.

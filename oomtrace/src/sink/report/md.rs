@@ -72,8 +72,7 @@ pub(super) fn head(gathered: &Gathered) -> String {
 
 /// What comes behind them.
 pub(super) fn tail(gathered: &Gathered) -> String {
-    let mut md =
-        format!("---\n\nMade by oomtrace {}; the points are the kernel's own.", env!("CARGO_PKG_VERSION"));
+    let mut md = format!("---\n\nMade by oomtrace {}; {}.", env!("CARGO_PKG_VERSION"), gathered.points());
     if let Some(ledger) = gathered.totals.as_ref().and_then(|totals| text::ledger(&totals.ledger)) {
         let _ = write!(md, " {}.", escaped(&ledger));
     }
@@ -118,8 +117,8 @@ fn best(md: &mut String, explanation: &Explanation<'_>) {
     let Explanation { episode, session: info, .. } = explanation;
     let contest = Contest::new(episode, info);
     blank(md);
-    md.push_str("| process | points | adj | memory | anon | file | shmem | swap | page tables |\n");
-    md.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+    md.push_str("| process | points | adj | memory | resident | anon | swap | page tables |\n");
+    md.push_str("|---|--:|--:|--:|--:|--:|--:|--:|\n");
     let looks = text::Candidates::of(explanation);
     for row in explanation.top.iter().take(ROWS) {
         let candidate = row.candidate;
@@ -139,14 +138,13 @@ fn best(md: &mut String, explanation: &Explanation<'_>) {
             Makeup::of(candidate, &contest, info).memory.and_then(|memory| u64::try_from(memory).ok());
         let _ = writeln!(
             md,
-            "| {}{} | {points} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {}{} | {points} | {} | {} | {} | {} | {} | {} |",
             escaped(&text::task(&candidate.task)),
             if row.victim { " **(died)**" } else { "" },
             candidate.task.oom_score_adj.map_or_else(|| "?".to_owned(), |adj| adj.to_string()),
             size(memory),
+            kind(parts.resident_pages()),
             kind(parts.rss_anon_pages),
-            kind(parts.rss_file_pages),
-            kind(parts.rss_shmem_pages),
             kind(parts.swap_entries),
             size(parts.pgtables_bytes),
         );
@@ -175,7 +173,8 @@ fn escaped(text: &str) -> String {
     while let Some(c) = rest.next() {
         let word_follows = rest.peek().is_some_and(|next| next.is_alphanumeric());
         match c {
-            '<' => out.push_str("&lt;"),
+            // Between blanks it is only itself.
+            '<' if before != ' ' || rest.peek() != Some(&' ') => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '@' | '#' | '!' | '$' | '%' | '~' if word_follows && !before.is_alphanumeric() => {
@@ -222,6 +221,7 @@ mod tests {
             ("#12 and !3", "#<!-- -->12 and !<!-- -->3"),
             ("http://x www.x", "http:<!-- -->//x www.<!-- -->x"),
             ("[a](b) c[1]", "[a\\](b) c[1]"),
+            ("a < b <c", "a < b &lt;c"),
             ("a\nb", "a\u{fffd}b"),
         ] {
             assert_eq!(escaped(text), expected);

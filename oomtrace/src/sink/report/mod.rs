@@ -85,6 +85,9 @@ struct Gathered {
     /// Hooks that were missing, and gaps, as sentences.
     missing: Vec<String>,
     totals: Option<Totals>,
+    /// Some of it was traced, some read from a log.
+    traced: bool,
+    logged: bool,
 }
 
 /// One episode in the list.
@@ -177,6 +180,15 @@ impl Gathered {
         }
     }
 
+    /// Whose points they are.
+    fn points(&self) -> &'static str {
+        match (self.traced, self.logged) {
+            (_, false) => "the points are the kernel's own",
+            (false, true) => "the points are computed from the kernel's log",
+            (true, true) => "the points are the kernel's own, but for those of logs, which are computed",
+        }
+    }
+
     /// What whoever reads it has to know of its limits.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -207,22 +219,31 @@ impl Gathered {
             if totals.lost.any() {
                 notes.push(format!("Lost: {}.", text::losses(&totals.lost)));
             }
+            if totals.gaps > 0 {
+                notes.push(format!("The recording has gaps: {}.", text::grouped(totals.gaps.into())));
+            }
         }
         notes.extend(self.missing.iter().cloned());
         notes
     }
 
-    fn session(&mut self, info: &SessionInfo) {
-        /// Different sentences at most.
+    fn miss(&mut self, told: String) {
+        /// Different sentences at most; the totals have the number of gaps.
         const MOST: usize = 20;
+        if !self.missing.contains(&told) && self.missing.len() < MOST {
+            self.missing.push(told);
+        }
+    }
+
+    fn session(&mut self, info: &SessionInfo) {
+        self.traced |= !info.of_a_log();
+        self.logged |= info.of_a_log();
         self.hosts.extend(info.host.iter().map(|host| crate::model::Name::from(host.as_str()).to_string()));
         for hook in &info.hooks {
             if let Some(why) = &hook.missing {
                 let told = format!("{} ({}) was not attached: {why}.", hook.target, hook.kind);
                 let told = crate::model::Name::from(told.as_str()).to_string();
-                if !self.missing.contains(&told) && self.missing.len() < MOST {
-                    self.missing.push(told);
-                }
+                self.miss(told);
             }
         }
     }
@@ -240,7 +261,8 @@ impl Sink for Report {
     }
 
     fn gap(&mut self, gap: &Gap) -> io::Result<()> {
-        self.gathered.missing.push(text::gap(gap, self.info.as_ref()));
+        let told = text::gap(gap, self.info.as_ref());
+        self.gathered.miss(told);
         Ok(())
     }
 

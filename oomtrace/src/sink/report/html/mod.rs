@@ -70,7 +70,7 @@ pub(super) fn head(gathered: &Gathered) -> String {
 pub(super) fn tail(gathered: &Gathered) -> String {
     let mut html = Html::default();
     put!(html, "</main>\n<footer><p>Made by oomtrace {} from what the kernel did", env!("CARGO_PKG_VERSION"));
-    put!(html, "; the points are the kernel's own. This page loads nothing and sends nothing.</p>");
+    put!(html, "; {}. This page loads nothing and sends nothing.</p>", gathered.points());
     if let Some(ledger) = gathered.totals.as_ref().and_then(|totals| words::ledger(&totals.ledger)) {
         put!(html, "<p>{}</p>", Esc(ledger));
     }

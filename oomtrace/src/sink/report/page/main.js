@@ -79,6 +79,7 @@ const near = new IntersectionObserver((seen) => {
     table(target.querySelector(".candidates"));
   }
 }, { rootMargin: "1000px" });
-document.querySelectorAll("section:has(> .candidates)").forEach((section) => near.observe(section));
+// Until its table is made a place has no size: what is around it has.
+document.querySelectorAll(".candidates").forEach((place) => near.observe(place.parentElement));
 // Milliseconds since the page was asked for.
 root.dataset.ready = Math.round(performance.now());
