@@ -1,8 +1,10 @@
 //! What other programs read in oomtrace's exports: DuckDB and Spark count what `oomtrace list` counts, Perfetto has the slices of the
-//! episodes' timelines.
+//! episodes' timelines. [`deploy`] has the queries over a fleet.
 //!
 //! They are Python packages, installed once into the cache folder by the machine's own pip, from wherever it gets packages. Where
 //! Python, pip, the network or Java is missing, a test is skipped.
+
+mod deploy;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,9 +30,11 @@ type Test = fn(&Exports) -> Result<Verdict>;
 
 /// Runs the readers that are wanted.
 pub(super) fn run(report: &Report, filter: Option<&str>) {
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 6] = [
         ("readers/duckdb", |exports| tables(exports, DUCKDB, include_str!("readers/duckdb_counts.py"))),
         ("readers/spark", spark),
+        ("readers/deploy-duckdb", deploy::duckdb),
+        ("readers/deploy-spark", deploy::spark),
         ("readers/perfetto-packets", packets),
         ("readers/perfetto", trace_processor),
     ];
@@ -241,7 +245,7 @@ fn slices(exports: &Exports, script: &str) -> Result<Verdict> {
 }
 
 /// What a script prints as JSON; the inner error is why it cannot run here.
-fn python(packages: &[&str], script: &str, argument: &Path) -> Result<Result<Value, String>> {
+pub(super) fn python(packages: &[&str], script: &str, argument: &Path) -> Result<Result<Value, String>> {
     let installed = match install(packages) {
         Ok(installed) => installed,
         Err(error) => {
