@@ -7,6 +7,7 @@ mod apt;
 mod bench;
 mod cache;
 mod demo;
+mod dist;
 mod ebpf;
 mod kernels;
 mod run;
@@ -43,6 +44,8 @@ enum Chore {
     Check,
     /// Show oomtrace at work: on this machine if it allows that, else in a guest, else from a recording
     Demo(demo::Args),
+    /// Make what a release has: archive, .deb, checksums, in target/packages
+    Dist(dist::Args),
     /// Run every test: style, unit, integration, the eBPF object, and real kernels in QEMU
     Test(test::Args),
     /// Boot a stock kernel in QEMU and run a command in it
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Chore::BuildEbpf(args) => ebpf::main(&args).map(|()| ExitCode::SUCCESS),
         Chore::Check => test::check(),
         Chore::Demo(args) => demo::main(&args),
+        Chore::Dist(args) => dist::main(&args),
         Chore::Test(args) => test::main(&args),
         Chore::Vm(args) => vm::main(&args),
     };

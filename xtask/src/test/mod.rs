@@ -3,6 +3,7 @@
 //! - [`cargo`]: style, lints, and everything that `cargo test` runs
 //! - the committed eBPF object against a fresh build
 //! - [`host`]: what oomtrace finds and says on this machine's own kernel
+//! - [`packages`]: man pages, completions, units, the DaemonSet, the .deb's files
 //! - [`readers`]: what databases and Perfetto read in exports
 //! - [`prometheus`]: a real Prometheus over the metrics
 //! - [`pages`]: what a browser makes of reports
@@ -14,6 +15,7 @@ mod cargo;
 mod guests;
 mod host;
 mod matrix;
+mod packages;
 mod pages;
 mod prometheus;
 mod readers;
@@ -55,6 +57,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         object(&report);
     }
     host::run(&report, filter);
+    packages::run(&report, filter);
     readers::run(&report, filter);
     prometheus::run(&report, filter);
     pages::run(&report, filter);

@@ -14,13 +14,13 @@ use super::cpio::Archive;
 use crate::{apt, cache, run, workspace};
 
 /// Guests are this architecture, whatever rustc's default target is.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The profile in the root manifest, for everything that is tested.
 const PROFILE: &str = "vm";
 
 /// What is shipped, for what is measured.
-const SHIPPED: &str = "dist";
+pub(crate) const SHIPPED: &str = "dist";
 
 /// A file or folder of the host for the guest, as given on the command line: `HOSTPATH[:GUESTPATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ fn build_static() -> Result<Vec<PathBuf>> {
 }
 
 /// The target folder of static builds, whose flags differ from the ordinary ones.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     workspace::target().join("static")
 }
 
