@@ -17,6 +17,7 @@ mod exited_leader;
 mod flight_recorder;
 mod global_200;
 mod group_kill;
+mod guide;
 mod idle;
 mod interrupted;
 mod ledger;
@@ -163,6 +164,7 @@ pub const SCENARIOS: &[Scenario] = &[
     by_log("overwritten", by_log::overwritten),
     by_log("auto", by_log::auto),
     once("recorder_killed", recorder_killed::run),
+    once("guide", guide::run),
     once("recording_readonly", recording_readonly::run),
     once("recording_target", recording_target::run),
     each("aborted_scans", aborted_scans::run),
