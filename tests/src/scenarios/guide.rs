@@ -38,7 +38,8 @@ fn commands() -> BTreeSet<String> {
 }
 
 fn run_one(stage: &Stage, cgroup: &Cgroup, command: &str) -> Result<()> {
-    let launch = Launch::of("sh").args(&["-c", &format!("mkdir -p /var/lib /guide && cd /guide && exec {command}")]);
+    let launch =
+        Launch::of("sh").args(&["-c", &format!("mkdir -p /var/lib /guide && cd /guide && exec {command}")]);
     let running = stage.follow(launch)?;
     let waits = ["watch", "record"].iter().any(|word| command.starts_with(&format!("oomtrace {word}")));
     let finished = if waits {
