@@ -178,6 +178,9 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '@' | '#' | '!' | '$' | '%' | '~' if word_follows && !before.is_alphanumeric() => {
+                if matches!(c, '$' | '~') {
+                    out.push('\\');
+                }
                 out.push(c);
                 out.push_str(APART);
             }
@@ -192,9 +195,10 @@ fn escaped(text: &str) -> String {
             }
             // Inside of a word it means nothing: `oom_score_adj`.
             '_' if word_follows && before.is_alphanumeric() => out.push('_'),
+            '[' if matches!(rest.peek(), Some('[' | '^' | '!')) => out.push_str("\\["),
             // What is before it is no link then.
             ']' if matches!(rest.peek(), Some('(' | '[')) => out.push_str("\\]"),
-            '\\' | '`' | '*' | '_' | '#' | '|' | '~' => {
+            '\\' | '`' | '*' | '_' | '#' | '|' | '~' | '$' | '^' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -208,7 +212,50 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use pulldown_cmark::{Event, Options, Parser, Tag};
+
     use super::escaped;
+
+    /// What a reader of Markdown makes of a list's item and a cell of a table with this text.
+    fn read(text: &str) -> [String; 2] {
+        let escaped = escaped(text);
+        [format!("- **a**: x{escaped}x"), format!("| a | b |\n|---|--:|\n| x{escaped}x | y |\n")].map(
+            |source| {
+                let mut found = String::new();
+                let mut strong = 0;
+                for event in Parser::new_ext(&source, Options::all()) {
+                    match event {
+                        Event::Start(Tag::Strong) => strong += 1,
+                        Event::End(pulldown_cmark::TagEnd::Strong) => strong -= 1,
+                        Event::Text(_) if strong > 0 => {}
+                        Event::Text(text) => found.push_str(&text),
+                        Event::Start(
+                            Tag::List(_) | Tag::Item | Tag::Table(_) | Tag::TableHead | Tag::TableRow,
+                        )
+                        | Event::Start(Tag::TableCell)
+                        | Event::End(_) => {}
+                        // What keeps characters apart.
+                        Event::InlineHtml(html) => assert_eq!(&*html, "<!-- -->", "{source}"),
+                        other => panic!("{source}: {other:?}"),
+                    }
+                }
+                found
+            },
+        )
+    }
+
+    proptest! {
+        /// Names have no line breaks or control characters by then, and what stands at an end is not cut.
+        #[test]
+        fn text_stays_text(text in r"([!-~ é]|[*_`~<>\[\]()|\\&#!$:=^{}-]|@a|www\.|http://|&lt;|\]\(){0,24}") {
+            let [item, cell] = read(&text);
+            // The parser makes typographic quotes of others.
+            let plain = |text: &str| text.replace(['‘', '’'], "'").replace(['“', '”'], "\"").replace('–', "--").replace('—', "---").replace('…', "...");
+            prop_assert_eq!(plain(&item), format!(": x{}x", plain(&text)));
+            prop_assert_eq!(plain(&cell), format!("abx{}xy", plain(&text)));
+        }
+    }
 
     #[test]
     fn names_are_neither_markup_nor_mentions() {

@@ -36,7 +36,7 @@ pub(super) fn write(html: &mut Html, explanation: &Explanation<'_>, place: Place
     put!(html, "<p class=\"when\">{}", Esc(when.unwrap_or_else(|| "at a time that is not known".to_owned())));
     put!(
         html,
-        " · episode {} · id <code>{id}</code> · {} · <a href=\"#main\">to the top</a></p></header>",
+        " · episode {} · id <code>{id}</code> · {}</p></header>",
         episode.id,
         Esc(text::session(info))
     );
@@ -78,7 +78,7 @@ pub(super) fn write(html: &mut Html, explanation: &Explanation<'_>, place: Place
     if let Some(message) = &episode.message {
         put!(html, "<p>The kernel's message: <q>{}</q></p>", Esc(message));
     }
-    put!(html, "</section></article>");
+    put!(html, "<p><a href=\"#main\">To the top</a></p></section></article>");
 }
 
 /// Who died, to be seen at once.
