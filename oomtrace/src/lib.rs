@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod badness;
 pub mod cli;
 pub mod decode;
+pub mod deliver;
 pub mod exit;
 pub mod explain;
 pub mod filter;

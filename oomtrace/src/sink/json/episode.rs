@@ -254,7 +254,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-pub(in crate::sink) fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Killed => "killed",
         Outcome::GroupKilled => "group_killed",
@@ -275,7 +275,7 @@ pub(in crate::sink) fn constraint(constraint: Constraint) -> &'static str {
     }
 }
 
-pub(in crate::sink) fn scope(scope: Scope) -> &'static str {
+pub(crate) fn scope(scope: Scope) -> &'static str {
     match scope {
         Scope::Global => "global",
         Scope::Memcg => "memcg",

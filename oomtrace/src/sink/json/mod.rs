@@ -15,7 +15,8 @@ mod session;
 mod stats;
 
 pub use diff::difference;
-pub(super) use episode::{constraint, outcome, reason, scope, why};
+pub(super) use episode::{constraint, reason, why};
+pub(crate) use episode::{outcome, scope};
 pub use explain::explanation;
 pub(crate) use ledger::LedgerJson;
 pub use list::listed;
