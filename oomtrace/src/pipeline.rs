@@ -47,6 +47,9 @@ pub struct Pipeline {
     count: Option<u64>,
     recording: Option<Recording>,
     recorder: Option<Recorder>,
+    /// Another process that gets all observations.
+    courier: Option<Recording>,
+    courier_recorder: Option<Recorder>,
     /// Every pass is committed when it has returned.
     commit_always: bool,
     assembler: Option<Assembler>,
@@ -113,6 +116,8 @@ impl Pipeline {
             count: None,
             recording: None,
             recorder: None,
+            courier: None,
+            courier_recorder: None,
             commit_always: false,
             assembler: None,
             keeper: None,
@@ -152,6 +157,13 @@ impl Pipeline {
         self
     }
 
+    /// Gives all observations to `target` too, for another process. What it does not take is left out and counted.
+    #[must_use]
+    pub fn hand_to(mut self, target: impl Target + 'static, options: record::Options) -> Self {
+        self.courier = Some(Recording { target: Box::new(target), options });
+        self
+    }
+
     /// The session begins. To be called once, first. Break: there is nobody left to write for.
     pub fn start(&mut self, info: &SessionInfo) -> ControlFlow<()> {
         self.assembler = Some(Assembler::new(info));
@@ -168,6 +180,12 @@ impl Pipeline {
                 }
             }
         }
+        if let Some(Recording { target, options }) = self.courier.take() {
+            match Recorder::start(target, info, options, self.report.clone()) {
+                Ok(courier) => self.courier_recorder = Some(courier),
+                Err(error) => self.courier_gone(&error.to_string()),
+            }
+        }
         self.tell(|sinks| sinks.start(info));
         self.flow()
     }
@@ -179,6 +197,13 @@ impl Pipeline {
             recorder.observation(&observation);
         }
         self.give_up();
+        if let Some(courier) = &mut self.courier_recorder {
+            courier.observation(&observation);
+            if courier.is_over() {
+                self.courier_recorder = None;
+                self.courier_gone("it has ended");
+            }
+        }
         if let Some(keeper) = &mut self.keeper {
             keeper.observation(&observation);
         }
@@ -337,6 +362,12 @@ impl Pipeline {
             self.recorder.take().map(|recorder| recorder.finish(end_of_file.as_ref())).unwrap_or_default();
         self.failed |= recorded.failed;
         self.pipe_closed |= recorded.pipe_closed;
+        if let Some(courier) = self.courier_recorder.take() {
+            let handed = courier.finish(end.as_ref());
+            if handed.failed || handed.pipe_closed {
+                self.courier_gone("it has ended");
+            }
+        }
         for episode in &open {
             self.show(episode);
         }
@@ -383,6 +414,11 @@ impl Pipeline {
     /// What was observed is to be in the recording, before episodes are shown if there are any: what a person has seen is on disk,
     /// unless the disk is slow.
     fn commit(&mut self, shows: bool) {
+        if let Some(courier) = &mut self.courier_recorder {
+            courier.commit(
+                self.assembler.as_ref().is_none_or(|assembler| assembler.next_deadline_ns().is_none()),
+            );
+        }
         let Some(recorder) = &mut self.recorder else { return };
         let boundary = self.assembler.as_ref().is_none_or(|assembler| assembler.next_deadline_ns().is_none());
         recorder.commit(boundary);
@@ -390,6 +426,11 @@ impl Pipeline {
             recorder.settle(SHOWN_WAITS);
         }
         self.give_up();
+    }
+
+    fn courier_gone(&mut self, why: &str) {
+        self.failed = true;
+        self.report.say(format!("nothing more is delivered to other programs: {why}"));
     }
 
     /// Ends the recording if its target takes nothing any more.

@@ -13,16 +13,21 @@ use crate::source::live::{Live, LiveError, Options, protect};
 use crate::source::samples;
 
 use super::args::{
-    Attach, CaptureArgs, DirArgs, DisplayArgs, MetricsArgs, ProbeLog, RecordArgs, SampleArgs, WatchArgs,
+    Attach, CaptureArgs, DirArgs, DisplayArgs, MetricsArgs, OutletArgs, ProbeLog, RecordArgs, SampleArgs,
+    WatchArgs,
 };
 use super::capture::capture;
+use super::helper::Helper;
 use super::ready::{protection, say_ready, say_refused, say_summary};
 use super::say::say_stats;
 use super::service_manager::ServiceManager;
-use super::{heartbeat, metrics, output};
+use super::{deliver, heartbeat, metrics, output};
 
 /// Runs `watch`.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
+    if args.outlets.deliver {
+        return deliver::run(&args.outlets, Filter::from(&args.filter));
+    }
     let capture = Capture {
         args: &args.capture,
         display: Some(&args.display),
@@ -30,12 +35,16 @@ pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
         dir: None,
         samples: args.samples,
         metrics: &args.metrics,
+        outlets: &args.outlets,
     };
     capture.run(Filter::from(&args.filter))
 }
 
 /// Runs `record`.
 pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
+    if args.outlets.deliver {
+        return deliver::run(&args.outlets, Filter::default());
+    }
     Capture {
         args: &args.capture,
         display: None,
@@ -43,6 +52,7 @@ pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
         dir: Some(&args.dir),
         samples: args.samples,
         metrics: &args.metrics,
+        outlets: &args.outlets,
     }
     .run(Filter::default())
 }
@@ -54,10 +64,13 @@ struct Capture<'a> {
     dir: Option<&'a DirArgs>,
     samples: SampleArgs,
     metrics: &'a MetricsArgs,
+    outlets: &'a OutletArgs,
 }
 
 impl Capture<'_> {
     fn run(&self, filter: Filter) -> anyhow::Result<Exit> {
+        // What is started inherits neither what follows nor what is opened.
+        let mut helper = self.outlets.any().then(Helper::start).transpose()?;
         // First of all: attaching takes memory, and may take place when there is little.
         let exposed = protect::from_the_oom_killer();
         // An address that cannot be had is told before anything is attached.
@@ -83,11 +96,15 @@ impl Capture<'_> {
             recording: recorded_in.is_some(),
             directory: directory.is_some(),
             server: listener.is_some(),
+            helper: helper.is_some(),
             ..Features::default()
         };
         if let Some(listener) = listener {
             let (name, sink) = metrics::serve(listener, self.metrics)?;
             pipeline = pipeline.also_to(name, sink);
+        }
+        if let Some(helper) = &mut helper {
+            pipeline = helper.fed_by(pipeline);
         }
         let heartbeat = self.samples.every(directory.map(|_| samples::EVERY)).map(heartbeat::start);
         // Its socket is opened before none can be.
@@ -101,7 +118,8 @@ impl Capture<'_> {
         let summary = capture(live, pipeline, heartbeat, self.args.duration, manager, ready)?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
-        Ok(summary.exit())
+        let delivered = helper.map_or(Exit::Done, Helper::finish);
+        Ok(summary.exit().max(delivered))
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod args;
 mod capture;
+mod deliver;
 mod demo;
 mod diff;
 mod doctor;
@@ -11,6 +12,7 @@ mod explain;
 mod export;
 mod follow;
 mod heartbeat;
+mod helper;
 mod import;
 mod info;
 mod input;

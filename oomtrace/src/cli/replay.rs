@@ -11,12 +11,14 @@ use crate::model::Observation;
 use crate::pipeline::{Pipeline, Summary};
 
 use super::args::{ReplayArgs, Speed};
+use super::deliver::Outlets;
 use super::input::{Input, Recording};
 use super::metrics;
 use super::output;
 use super::recordings::Recordings;
 use super::say::say_stats;
 use super::stream::{self, Wanted};
+use crate::deliver::WhenFull;
 
 /// Observations that are read before they are needed: a few thousand candidates.
 const AHEAD: usize = 16;
@@ -26,14 +28,15 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let recordings = Recordings::of(&args.files)?.following(args.follow);
     let (name, sink) = output::sink(&args.display);
     let pace = Pace::new(args.speed, args.idle_cap);
-    let mut also = None;
+    let outlets = Outlets::open(&args.outlets, WhenFull::Wait, None)?;
+    let mut also: Vec<_> = outlets.sinks().collect();
     if let Some(listener) = metrics::listen(&args.metrics)? {
-        also = Some(metrics::serve(listener, &args.metrics)?);
+        also.push(metrics::serve(listener, &args.metrics)?);
     }
     let wanted = Wanted { count: args.count, also, ..Wanted::all(args.pick.with(&args.filter), pace) };
     let (summary, exit) = stream::show(recordings, name, sink, wanted)?;
     say_stats(&summary);
-    Ok(exit)
+    Ok(exit.max(outlets.finish(Duration::MAX)))
 }
 
 /// Feeds a recording to a pipeline; also tells whether it was read to its end.

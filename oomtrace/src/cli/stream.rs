@@ -16,7 +16,7 @@ pub(super) struct Wanted {
     pub(super) count: Option<u64>,
     pub(super) pace: Pace,
     /// Is given everything too, and shows nothing on stdout.
-    pub(super) also: Option<(&'static str, Box<dyn Sink + Send>)>,
+    pub(super) also: Vec<(&'static str, Box<dyn Sink + Send>)>,
     /// Is told the name of each recording before it is shown.
     pub(super) opening: Box<dyn FnMut(&str)>,
 }
@@ -24,7 +24,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Whatever passes `filter`.
     pub(super) fn all(filter: Filter, pace: Pace) -> Self {
-        Self { filter, count: None, pace, also: None, opening: Box::new(|_| {}) }
+        Self { filter, count: None, pace, also: Vec::new(), opening: Box::new(|_| {}) }
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn show(
 ) -> anyhow::Result<(Summary, Exit)> {
     let Wanted { filter, count, mut pace, also, mut opening } = wanted;
     let sink = Several::new(sink);
-    let also = also.map(|(name, sink)| (name, Several::new(sink)));
+    let also: Vec<_> = also.into_iter().map(|(name, sink)| (name, Several::new(sink))).collect();
     let mut all = Summary { totals: Totals::default(), left_out: None, failed: false, pipe_closed: false };
     let (mut shown, mut exit) = (0, Exit::Done);
     while let Some(mut input) = recordings.next()? {
@@ -50,7 +50,7 @@ pub(super) fn show(
         sinks.add(name, Box::new(sink.clone()));
         let left = count.map(|count: u64| count.saturating_sub(shown));
         let mut pipeline = Pipeline::new(sinks, filter.clone(), |message| say(&message)).stop_after(left);
-        if let Some((name, also)) = &also {
+        for (name, also) in &also {
             pipeline = pipeline.also_to(name, Box::new(also.clone()));
         }
         let (summary, whole) = replay::drive(&mut input, pipeline, &mut pace);
@@ -64,11 +64,11 @@ pub(super) fn show(
         exit = exit.max(input.verdict());
         recordings.done(input);
     }
-    if let Some((name, also)) = also
-        && let Err(error) = also.finish()
-    {
-        say(&format!("cannot write {name}: {error}"));
-        all.failed = true;
+    for (name, also) in also {
+        if let Err(error) = also.finish() {
+            say(&format!("cannot write {name}: {error}"));
+            all.failed = true;
+        }
     }
     match sink.finish() {
         Ok(totals) => all.totals = totals.unwrap_or_default(),

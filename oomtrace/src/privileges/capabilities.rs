@@ -118,6 +118,14 @@ pub(super) fn keep(kept: CapabilitySet) -> rustix::io::Result<()> {
     )
 }
 
+/// Gives up all capabilities for good, also those that programs it starts would have; root keeps what root has.
+pub fn drop_unless_root() {
+    if !rustix::process::geteuid().is_root() {
+        // Without one there is nothing to give up.
+        let _ = keep(CapabilitySet::empty());
+    }
+}
+
 /// Empties the bounding set, which takes CAP_SETPCAP. Without it the set stays: an exec that gained anything by it is ruled out by
 /// no-new-privileges.
 fn bound(permitted: CapabilitySet) {

@@ -209,9 +209,10 @@ mod tests {
 
     #[test]
     fn every_combination_of_features_compiles() {
-        for bits in 0..16 {
+        for bits in 0..32 {
             let has = |bit: u32| bits & 1 << bit != 0;
-            let features = Features { recording: has(0), directory: has(1), threads: has(2), server: has(3) };
+            let [recording, directory, threads, server, helper] = [0, 1, 2, 3, 4].map(has);
+            let features = Features { recording, directory, threads, server, helper };
             let filter = syscalls::filter(features).unwrap();
             assert!((100..4096).contains(&filter.len()), "{}", filter.len());
         }

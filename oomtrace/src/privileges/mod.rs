@@ -8,5 +8,6 @@ pub mod capabilities;
 pub mod confine;
 pub mod syscalls;
 
+pub use capabilities::drop_unless_root;
 pub use confine::{Confined, Sandbox, confine_thread};
 pub use syscalls::Features;

@@ -21,6 +21,8 @@ pub struct Features {
     pub directory: bool,
     /// Threads are started while it runs.
     pub threads: bool,
+    /// A process that was started before is waited for.
+    pub helper: bool,
     /// Connections are taken on a socket that listens already.
     pub server: bool,
 }
@@ -183,6 +185,9 @@ fn rules(features: Features) -> Result<Rules, seccompiler::BackendError> {
     }
     if features.server {
         allow(SERVER);
+    }
+    if features.helper {
+        allow(&[libc::SYS_wait4, libc::SYS_waitid]);
     }
     if !features.recording {
         // Only to be read: /proc, sysfs and cgroup files.

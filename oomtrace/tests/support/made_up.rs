@@ -369,7 +369,18 @@ pub fn one_kill() -> Vec<Observation> {
     [cgroups(), pass.observations].concat()
 }
 
-/// The same, with scans of other workers that were aborted while the victim was dying.
+/// As many of these, a second apart.
+pub fn many_kills(count: u64) -> Vec<Observation> {
+    let passes = (0..count).map(|i| {
+        let tasks = gunicorns();
+        let victim = tasks[2].clone();
+        let pass = Pass::memcg(1 + i, 22_418 + 1000 * i, victim.task.clone(), HALF_GIB);
+        pass.scan(tasks).choose(&victim).kill(&victim).close(Chosen::Task, true).exit(48121, 9).observations
+    });
+    std::iter::once(cgroups()).chain(passes).flatten().collect()
+}
+
+/// The same as the first, with scans of other workers that were aborted while the victim was dying.
 pub fn storm() -> Vec<Observation> {
     let tasks = gunicorns();
     let victim = tasks[2].clone();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, MetricsArgs, SampleArgs};
+use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, MetricsArgs, OutletArgs, SampleArgs};
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,9 @@ pub struct WatchArgs {
     /// For a monitoring system.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// For other programs.
+    #[command(flatten)]
+    pub outlets: OutletArgs,
     /// How to show it.
     #[command(flatten)]
     pub display: DisplayArgs,
@@ -46,4 +49,7 @@ pub struct RecordArgs {
     /// For a monitoring system.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// For other programs.
+    #[command(flatten)]
+    pub outlets: OutletArgs,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::filter::Which;
 
 use super::values::{duration, speed, utc_offset, which};
-use super::{Color, Compress, DisplayArgs, FilterArgs, MetricsArgs, PickArgs, Speed};
+use super::{Color, Compress, DisplayArgs, FilterArgs, MetricsArgs, OutletArgs, PickArgs, Speed};
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,9 @@ pub struct ReplayArgs {
     /// For a monitoring system.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// For other programs.
+    #[command(flatten)]
+    pub outlets: OutletArgs,
     /// How to show it.
     #[command(flatten)]
     pub display: DisplayArgs,
