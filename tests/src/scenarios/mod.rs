@@ -18,6 +18,7 @@ mod flight_recorder;
 mod global_200;
 mod group_kill;
 mod guide;
+mod hooks;
 mod idle;
 mod interrupted;
 mod ledger;
@@ -137,6 +138,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("interrupted", interrupted::run),
     each("sandboxed", sandboxed::run),
     once("metrics", metrics::run),
+    once("hooks", hooks::run),
     each("adjusted", adjusted::run),
     each("reaper", reaper::run),
     each("already_exiting", already_exiting::run),
