@@ -21,7 +21,7 @@ pub(super) fn make(out: &Path, commit: &Commit) -> Result<PathBuf> {
     command.args(["--quiet", "--locked", "--no-build", "--no-strip", "--package", "oomtrace"]);
     command.args(["--profile", SHIPPED, "--target", TARGET, "--output"]).arg(out);
     command.env("CARGO_TARGET_DIR", target_dir()).env("SOURCE_DATE_EPOCH", commit.time.to_string());
-    run::check(&mut command).context("cannot make the .deb")?;
+    run::check_quietly(&mut command).context("cannot make the .deb")?;
     let entries = std::fs::read_dir(out).with_context(|| format!("cannot read {}", out.display()))?;
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))

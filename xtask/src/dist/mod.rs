@@ -66,7 +66,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         println!("{:>10}  {}", bytes, path.display());
     }
     println!("{:>10}  {}", "", sums.display());
-    println!("{:>10}  {}  (podman build -f contrib/oci/Containerfile {0})", "", out.join("image").display());
+    let image = out.join("image");
+    println!("{:>10}  {}  (podman build -f contrib/oci/Containerfile {1})", "", image.display());
     Ok(ExitCode::SUCCESS)
 }
 
