@@ -16,6 +16,8 @@ pub enum Exit {
     Usage,
     /// 1: failed.
     Failed,
+    /// What a command that was run ended with.
+    Command(u8),
 }
 
 impl Exit {
@@ -28,6 +30,7 @@ impl Exit {
             Self::Usage => 2,
             Self::NotAllowed => 3,
             Self::Lossy => 4,
+            Self::Command(code) => code,
         }
     }
 

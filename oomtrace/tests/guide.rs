@@ -95,6 +95,7 @@ const README: &[(&str, &str)] = &[
     ("-o out …", "-o out ."),
     ("incident.oomtrace 4", "incident.oomtrace 1"),
     ("adj:postgres=", "adj:ld="),
+    ("make -j8", "true"),
 ];
 
 #[test]

@@ -28,22 +28,44 @@ pub(super) fn capture(
     manager: ServiceManager,
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    runtime()?.block_on(async {
+        let mut stop = Stop::new(duration)?;
+        drive(live, pipeline, heartbeat, &mut stop, manager, ready).await
+    })
+}
+
+/// Runs a capture, until `stop` says so, or there is nobody to capture for.
+pub(super) fn capture_until(
+    live: Live,
+    pipeline: Pipeline,
+    stop: &mut impl Until,
+    ready: impl FnOnce(&Live),
+) -> anyhow::Result<Summary> {
+    runtime()?.block_on(drive(live, pipeline, None, stop, ServiceManager::default(), ready))
+}
+
+/// One thread that waits.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the asynchronous runtime cannot be started")?;
-    runtime.block_on(drive(live, pipeline, heartbeat, duration, manager, ready))
+        .context("the asynchronous runtime cannot be started")
+}
+
+/// What ends a capture.
+pub(super) trait Until {
+    /// Comes when it is to end. Cancel safe.
+    async fn asked(&mut self);
 }
 
 async fn drive(
     mut live: Live,
     mut pipeline: Pipeline,
     mut heartbeat: Option<Heartbeat>,
-    duration: Option<Duration>,
+    stop: &mut impl Until,
     mut manager: ServiceManager,
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
-    let mut stop = Stop::new(duration)?;
     let mut hangup = pipeline.has_files().then(|| listen(SignalKind::hangup())).transpose()?;
     let mut lost = Lost::default();
     let mut flow = pipeline.start(&live.info);
@@ -218,7 +240,9 @@ impl Stop {
             at: duration.map(|duration| Instant::now() + duration),
         })
     }
+}
 
+impl Until for Stop {
     async fn asked(&mut self) {
         let time = async {
             match self.at {

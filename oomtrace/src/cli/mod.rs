@@ -27,6 +27,7 @@ mod ready;
 mod recordings;
 mod replay;
 mod report;
+mod run;
 mod say;
 mod service_manager;
 mod stream;
@@ -49,6 +50,7 @@ pub fn main() -> Exit {
     let result = match &args.command {
         Command::Watch(args) => live::watch(args),
         Command::Record(args) => live::record(args),
+        Command::Run(args) => run::run(args),
         Command::Replay(args) => replay::run(args),
         Command::List(args) => list::run(args),
         Command::Diff(args) => diff::run(args),

@@ -154,9 +154,14 @@ fn color(color: Color) -> bool {
 
 /// `COLUMNS` when it is set, else the terminal's width.
 pub(super) fn width() -> usize {
+    width_at(rustix::stdio::stdout())
+}
+
+/// The same for what is at the other end of a descriptor.
+pub(super) fn width_at(fd: std::os::fd::BorrowedFd<'_>) -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
     let asked = || {
-        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+        let size = rustix::termios::tcgetwinsize(fd).ok()?;
         Some(usize::from(size.ws_col))
     };
     let width = told.filter(|&width| width > 0).or_else(asked).filter(|&width| width > 0);

@@ -9,6 +9,7 @@
 //! - [`timeline`]: what happened when;
 //! - [`gaps`]: what is not known, and what cannot be told for that reason;
 //! - [`told`]: what a log says against what is computed from it;
+//! - [`job`]: a job that was run, whose limit ended it, and what would have spared it;
 //! - [`change`], [`what_if`]: the choice made again, with something different.
 
 pub mod cause;
@@ -17,6 +18,7 @@ pub mod contest;
 pub mod diff;
 pub mod gaps;
 pub mod group;
+pub mod job;
 pub mod limits;
 pub mod settings;
 #[cfg(test)]

@@ -36,8 +36,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// To be made before threads are started. `folder`: where recordings are made; root may need CAP_DAC_OVERRIDE there, if it belongs
-    /// to somebody else.
+    /// To be made before threads are started. `folder`: where something is made or removed; root may need CAP_DAC_OVERRIDE there, if it belongs
+    /// to somebody else, or nobody may write to it.
     #[must_use]
     pub fn prepare(folder: Option<&Path>) -> Self {
         let kept = match folder.map(needs_override) {
@@ -45,6 +45,12 @@ impl Sandbox {
             _ => CapabilitySet::empty(),
         };
         Self { kept: *THREADS_KEEP.get_or_init(|| kept) }
+    }
+
+    /// With a capability that is kept.
+    #[must_use]
+    pub fn keeping(self, capability: CapabilitySet) -> Self {
+        Self { kept: self.kept | capability }
     }
 
     /// Confines this process for good. `needs_bpf` is asked when no capability is in use, and tells whether the kernel then refuses
@@ -209,10 +215,10 @@ mod tests {
 
     #[test]
     fn every_combination_of_features_compiles() {
-        for bits in 0..32 {
+        for bits in 0..64 {
             let has = |bit: u32| bits & 1 << bit != 0;
-            let [recording, directory, threads, server, helper] = [0, 1, 2, 3, 4].map(has);
-            let features = Features { recording, directory, threads, server, helper };
+            let [recording, directory, threads, server, helper, job] = [0, 1, 2, 3, 4, 5].map(has);
+            let features = Features { recording, directory, threads, server, helper, job };
             let filter = syscalls::filter(features).unwrap();
             assert!((100..4096).contains(&filter.len()), "{}", filter.len());
         }

@@ -25,6 +25,8 @@ pub struct Features {
     pub helper: bool,
     /// Connections are taken on a socket that listens already.
     pub server: bool,
+    /// A command is waited for and signalled, and its cgroup removed.
+    pub job: bool,
 }
 
 /// Calls without conditions.
@@ -149,6 +151,12 @@ const THREADS: &[libc::c_long] = &[
 
 /// What taking a connection and letting go of it takes; reading and writing are let pass for all.
 const SERVER: &[libc::c_long] = &[libc::SYS_accept4, libc::SYS_shutdown];
+/// What a command takes that was started before.
+const JOB: &[libc::c_long] = &[libc::SYS_wait4, libc::SYS_kill, libc::SYS_getpgid];
+#[cfg(target_arch = "x86_64")]
+const JOB_OLD: &[libc::c_long] = &[libc::SYS_rmdir, libc::SYS_getpgrp];
+#[cfg(not(target_arch = "x86_64"))]
+const JOB_OLD: &[libc::c_long] = &[];
 
 /// `enum bpf_cmd`: what is asked of the programs' maps, and names for call paths.
 const BPF_COMMANDS: [u64; 2] = [1 /* BPF_MAP_LOOKUP_ELEM */, 10 /* BPF_PROG_TEST_RUN */];
@@ -176,6 +184,10 @@ fn rules(features: Features) -> Result<Rules, seccompiler::BackendError> {
     if features.directory {
         allow(DIRECTORY);
         allow(DIRECTORY_OLD);
+    }
+    if features.job {
+        allow(JOB);
+        allow(JOB_OLD);
     }
     if features.recording {
         allow(&[libc::SYS_openat]);
@@ -205,6 +217,10 @@ fn rules(features: Features) -> Result<Rules, seccompiler::BackendError> {
     #[allow(clippy::unnecessary_cast, reason = "the type is the C library's")]
     let asked = [libc::TCGETS, libc::TIOCGWINSZ].map(|request| is(1, request as u64));
     rules.insert(libc::SYS_ioctl, asked.into_iter().collect::<Result<_, _>>()?);
+    if features.job && !features.directory {
+        // A folder, and no file.
+        rules.insert(libc::SYS_unlinkat, vec![all_of(2, flags(libc::AT_REMOVEDIR))?]);
+    }
     // The pair of sockets that signals come through, which needs no address; a C library may send to itself what `abort()` sends.
     rules.insert(libc::SYS_sendto, vec![null(4)?]);
     rules.insert(libc::SYS_recvfrom, vec![null(4)?]);

@@ -21,6 +21,7 @@ mod guide;
 mod hooks;
 mod idle;
 mod interrupted;
+mod job;
 mod ledger;
 mod ledger_lossy;
 mod level_counters;
@@ -132,6 +133,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("sysrq_f", sysrq_f::run),
     each("allocating_task", allocating_task::run),
     each("scorer_silent", scorer_silent::run),
+    each("job", job::by_hooks),
     each("replay_identical", replay_identical::run),
     each("stats", stats::run),
     each("ring_too_small", ring_too_small::run),
@@ -154,11 +156,13 @@ pub const SCENARIOS: &[Scenario] = &[
     once("no_btf", refusals::no_btf),
     once("doctor", doctor::run),
     once("demo", demo::run),
+    once("job_unprivileged", job::unprivileged),
     once("bad_files", bad_files::run),
     by_log("replay_identical", replay_identical::run),
     by_log("sandboxed", sandboxed::run),
     by_log("memcg", by_log::memcg),
     by_log("global", by_log::global),
+    by_log("job", job::by_log),
     by_log("group_kill", by_log::group_kill),
     by_log("two_at_once", by_log::two_at_once),
     by_log("without_tables", by_log::without_tables),

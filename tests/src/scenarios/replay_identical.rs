@@ -93,7 +93,16 @@ impl Scratch {
 
     /// Lets everybody read it.
     pub(super) fn readable_by_all(&self) -> Result<()> {
-        std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o644))
+        self.set_mode(0o644)
+    }
+
+    /// Lets everybody write it.
+    pub(super) fn writable_by_all(&self) -> Result<()> {
+        self.set_mode(0o666)
+    }
+
+    fn set_mode(&self, mode: u32) -> Result<()> {
+        std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(mode))
             .context("failed to change its mode")
     }
 }

@@ -13,6 +13,7 @@ mod metrics;
 mod outlets;
 mod recorded;
 mod report;
+mod run;
 mod samples;
 mod values;
 
@@ -31,6 +32,7 @@ pub use metrics::MetricsArgs;
 pub use outlets::OutletArgs;
 pub use recorded::{ExplainArgs, ImportArgs, InfoArgs, ReplayArgs};
 pub use report::{Form, ReportArgs};
+pub use run::{Follow, OwnCgroup, RunArgs};
 pub use samples::SampleArgs;
 pub use values::Speed;
 
@@ -54,6 +56,8 @@ pub enum Command {
     Watch(WatchArgs),
     /// Record without showing anything, for a service
     Record(RecordArgs),
+    /// Run a command, and if the OOM killer ends it or a child of its, tell why and what would have spared it
+    Run(RunArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
     /// List the episodes of recordings: when, which scope, who died, how large, in which file

@@ -8,6 +8,7 @@
 //! - [`diff`]: what changed from one episode to another;
 //! - [`list`]: the episodes of several recordings;
 //! - [`explain`]: one episode explained at length;
+//! - [`job`]: a job that was run and what the OOM killer did to it;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`before`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
 mod before;
@@ -15,6 +16,7 @@ mod callpath;
 mod diff;
 mod explain;
 mod headline;
+mod job;
 mod ledger;
 mod limits;
 mod list;
@@ -56,6 +58,7 @@ use crate::model::session::{SessionInfo, SourceKind};
 use super::{Sink, Totals};
 pub use diff::difference;
 pub use explain::explanation;
+pub use job::job;
 pub use list::list;
 use page::Page;
 pub use ranking::ranking;
@@ -225,6 +228,16 @@ impl<W: Write> Sink for Terminal<W> {
         }
         self.write(page)
     }
+}
+
+/// One episode as [`Terminal`] shows it.
+#[must_use]
+pub fn episode(episode: &Episode, info: &SessionInfo, options: Options) -> String {
+    let mut shown = Vec::new();
+    let mut terminal = Terminal { writer: &mut shown, options, info: Some(info.clone()), date: None };
+    // A vector takes everything.
+    let _ = Sink::episode(&mut terminal, episode);
+    String::from_utf8_lossy(&shown).trim_start_matches('\n').to_owned()
 }
 
 /// Of an episode that is not told to its end.

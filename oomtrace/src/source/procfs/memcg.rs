@@ -274,7 +274,8 @@ impl Hierarchy {
     }
 
     /// The path of a process in this hierarchy, from its `/proc/PID/cgroup`.
-    pub(super) fn path_in<'a>(&self, cgroup: &'a [u8]) -> Option<&'a [u8]> {
+    #[must_use]
+    pub fn path_in<'a>(&self, cgroup: &'a [u8]) -> Option<&'a [u8]> {
         cgroup.split(|&byte| byte == b'\n').find_map(|line| {
             let mut parts = line.splitn(3, |&byte| byte == b':');
             let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);

@@ -140,7 +140,8 @@ impl Root {
     }
 
     /// Whether this is the first pid namespace, which has all processes; `None` when not known.
-    fn all_pids(&self) -> Option<bool> {
+    #[must_use]
+    pub fn all_pids(&self) -> Option<bool> {
         let namespace = fs::metadata(self.path("self/ns/pid")).ok()?;
         Some(std::os::unix::fs::MetadataExt::ino(&namespace) == INIT_PID_NAMESPACE)
     }

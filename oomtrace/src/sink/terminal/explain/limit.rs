@@ -12,17 +12,22 @@ const NO_SWAP: &str = "no swap: the machine has none, so anonymous memory could 
 
 /// Sentences about limits, for a memcg episode; about the machine for a global one.
 pub(super) fn write(explanation: &Explanation<'_>, page: &mut Page) {
+    for (i, text) in texts(explanation, page.text_width()).iter().enumerate() {
+        page.labelled(if i == 0 { "room" } else { "" }, text);
+    }
+}
+
+/// The sentences, with paths of at most `room` columns.
+pub(in crate::sink::terminal) fn texts(explanation: &Explanation<'_>, room: usize) -> Vec<String> {
     let mut texts = Vec::new();
     match (&explanation.limits, explanation.episode.scope) {
-        (Some(limits), _) => memcg(explanation, limits, page.text_width(), &mut texts),
+        (Some(limits), _) => memcg(explanation, limits, room, &mut texts),
         (None, Some(Scope::Global)) if !explanation.settings.by_hand => {
             texts.extend(machine(explanation, &explanation.machine));
         }
         _ => {}
     }
-    for (i, text) in texts.iter().enumerate() {
-        page.labelled(if i == 0 { "room" } else { "" }, text);
-    }
+    texts
 }
 
 /// A path that fits a line.

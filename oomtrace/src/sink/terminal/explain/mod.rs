@@ -23,6 +23,7 @@ use crate::model::episode::Scope;
 use super::page::Page;
 use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, told, words};
 
+pub(super) use limit::texts as room;
 pub(crate) use said::{Candidates, Words, words};
 pub(crate) use what_if::{assumption, doubt};
 
