@@ -257,6 +257,12 @@ impl Pipeline {
         self.note(failures);
     }
 
+    /// Episodes that have been shown, and whether anything of them was lost.
+    #[must_use]
+    pub fn shown(&self) -> (u64, bool) {
+        (self.totals.episodes, self.lost.any())
+    }
+
     /// What was observed so far is to be in the recording, though no episode says so.
     pub fn keep(&mut self) {
         self.commit(false);

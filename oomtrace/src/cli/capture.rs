@@ -15,6 +15,7 @@ use crate::source::live::{Live, host};
 use crate::source::samples::Heartbeat;
 
 use super::service_manager::ServiceManager;
+use super::status::Status;
 use super::{heartbeat, new_file};
 
 /// Runs a capture until it is told to end: by a signal, the wanted count, the time, or a reader that went away.
@@ -26,10 +27,11 @@ pub(super) fn capture(
     heartbeat: Option<Heartbeat>,
     duration: Option<Duration>,
     manager: ServiceManager,
+    status: Option<Status>,
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
     runtime()?.block_on(async {
-        let mut stop = Stop::new(duration)?;
+        let mut stop = Stop::new(duration, status)?;
         drive(live, pipeline, heartbeat, &mut stop, manager, ready).await
     })
 }
@@ -56,6 +58,14 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 pub(super) trait Until {
     /// Comes when it is to end. Cancel safe.
     async fn asked(&mut self);
+
+    /// When it wants to look at the capture, ns since boot.
+    fn looks_ns(&self) -> Option<u64> {
+        None
+    }
+
+    /// Looks at the capture.
+    fn look(&mut self, _pipeline: &Pipeline, _lost: Lost) {}
 }
 
 async fn drive(
@@ -78,6 +88,7 @@ async fn drive(
     // There may be more on the ring than was taken.
     let mut more = false;
     while flow.is_continue() {
+        let looks_ns = stop.looks_ns();
         let woken = tokio::select! {
             biased;
             () = stop.asked() => break,
@@ -88,6 +99,7 @@ async fn drive(
             }
             () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
             () = deadline(heartbeat.as_ref().map(Heartbeat::due_ns)) => Woken::Beat,
+            () = deadline(looks_ns) => Woken::Look,
             () = asked_by(&mut hangup) => {
                 pipeline.ask_for_new_file();
                 Woken::Capture
@@ -110,6 +122,9 @@ async fn drive(
         }
         if woken == Woken::Deadline && flow.is_continue() {
             flow = pipeline.push(Observation::Clock(Clock { boot_ns: host::boot_ns() }));
+        }
+        if woken == Woken::Look {
+            stop.look(&pipeline, lost);
         }
         if woken == Woken::Beat
             && flow.is_continue()
@@ -160,6 +175,7 @@ enum Woken {
     Capture,
     Deadline,
     Beat,
+    Look,
 }
 
 /// Observations that are taken off the ring before signals are looked at again.
@@ -230,11 +246,14 @@ struct Stop {
     interrupt: Signal,
     terminate: Signal,
     at: Option<Instant>,
+    /// What is told meanwhile.
+    status: Option<Status>,
 }
 
 impl Stop {
-    fn new(duration: Option<Duration>) -> anyhow::Result<Self> {
+    fn new(duration: Option<Duration>, status: Option<Status>) -> anyhow::Result<Self> {
         Ok(Self {
+            status,
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             at: duration.map(|duration| Instant::now() + duration),
@@ -254,6 +273,16 @@ impl Until for Stop {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             () = time => {}
+        }
+    }
+
+    fn looks_ns(&self) -> Option<u64> {
+        self.status.as_ref().map(Status::due_ns)
+    }
+
+    fn look(&mut self, pipeline: &Pipeline, lost: Lost) {
+        if let Some(status) = &mut self.status {
+            status.draw(pipeline, lost);
         }
     }
 }

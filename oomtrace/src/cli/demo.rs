@@ -72,7 +72,7 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
     let mut tasks = None;
     let mut failed = None;
     let summary =
-        capture::capture(capture, pipeline, None, Some(AT_MOST), ServiceManager::default(), |_| {
+        capture::capture(capture, pipeline, None, Some(AT_MOST), ServiceManager::default(), None, |_| {
             match Tasks::start(&memcg) {
                 Ok(started) => tasks = Some(started),
                 Err(error) => failed = Some(error),

@@ -16,6 +16,7 @@ use crate::record;
 use crate::source::klog::{self, Assumed, Klog, LONGEST, Lines};
 
 use super::args::ImportArgs;
+use super::status::Progress;
 use super::{output, say};
 
 /// Runs the command.
@@ -147,7 +148,10 @@ fn open(args: &ImportArgs) -> anyhow::Result<(String, Box<dyn Read + Send>, i64)
     }
     let name = args.file.display().to_string();
     let file = File::open(&args.file).with_context(|| name.clone())?;
-    let modified = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(seconds);
+    let metadata = file.metadata().ok();
+    let length = metadata.as_ref().map_or(0, |metadata| if metadata.is_file() { metadata.len() } else { 0 });
+    let modified = metadata.and_then(|metadata| metadata.modified().ok()).and_then(seconds);
+    let file = Progress::of(file, &name, length);
     Ok((name, Box::new(file), modified.unwrap_or(now)))
 }
 

@@ -1,6 +1,6 @@
 //! Opening a recording, and saying what was wrong with it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use crate::session::{Ending, Reader};
 use super::follow::Follow;
 use super::output::is_dash;
 use super::say;
+use super::status::Progress;
 
 /// A recording from anywhere.
 pub(super) type Recording = Reader<Box<dyn Read + Send>>;
@@ -44,8 +45,9 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Input> {
     } else {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| name.clone())?;
-        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        (name, is_file, Box::new(BufReader::with_capacity(1 << 16, file)))
+        let length = file.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
+        let bytes = BufReader::with_capacity(1 << 16, Progress::of(file, &name, length.unwrap_or(0)));
+        (name, length.is_some(), Box::new(bytes))
     };
     let reader = Reader::open(bytes).with_context(|| name.clone())?;
     Ok(Input { name, is_file, reader })

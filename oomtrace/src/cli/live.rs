@@ -21,6 +21,7 @@ use super::helper::Helper;
 use super::ready::{protection, say_ready, say_refused, say_summary};
 use super::say::say_stats;
 use super::service_manager::ServiceManager;
+use super::status::{self, Status};
 use super::{deliver, heartbeat, metrics, output};
 
 /// Runs `watch`.
@@ -36,6 +37,7 @@ pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
         samples: args.samples,
         metrics: &args.metrics,
         outlets: &args.outlets,
+        status: !args.no_status,
     };
     capture.run(Filter::from(&args.filter))
 }
@@ -53,6 +55,7 @@ pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
         samples: args.samples,
         metrics: &args.metrics,
         outlets: &args.outlets,
+        status: false,
     }
     .run(Filter::default())
 }
@@ -65,6 +68,8 @@ struct Capture<'a> {
     samples: SampleArgs,
     metrics: &'a MetricsArgs,
     outlets: &'a OutletArgs,
+    /// Whether there may be a line that tells what it is at.
+    status: bool,
 }
 
 impl Capture<'_> {
@@ -115,7 +120,8 @@ impl Capture<'_> {
             let confined = sandbox.map(|sandbox| sandbox.confine(features, || live.needs_bpf()));
             say_ready(&live.info, &protection(exposed, locked, confined.as_ref()));
         };
-        let summary = capture(live, pipeline, heartbeat, self.args.duration, manager, ready)?;
+        let status = (self.status && status::possible()).then(Status::start);
+        let summary = capture(live, pipeline, heartbeat, self.args.duration, manager, status, ready)?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
         let delivered = helper.map_or(Exit::Done, Helper::finish);

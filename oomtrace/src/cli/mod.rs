@@ -30,6 +30,7 @@ mod report;
 mod run;
 mod say;
 mod service_manager;
+mod status;
 mod stream;
 mod target;
 

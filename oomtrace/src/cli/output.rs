@@ -15,6 +15,7 @@ use crate::sink::{FanOut, Json, Sink};
 
 use super::args::{CaptureArgs, Color, DirArgs, DisplayArgs};
 use super::say;
+use super::status::Above;
 
 /// Columns when stdout is no terminal and the environment does not say.
 const DEFAULT_WIDTH: usize = 100;
@@ -38,9 +39,9 @@ pub(super) fn shown(display: &DisplayArgs, filter: Filter, count: Option<u64>) -
 /// What shows on stdout, and its name for messages.
 pub(super) fn sink(display: &DisplayArgs) -> (&'static str, Box<dyn Sink + Send>) {
     if display.json {
-        ("the JSON output", Box::new(Json::new(io::stdout())))
+        ("the JSON output", Box::new(Json::new(Above::of(io::stdout()))))
     } else {
-        ("the text output", Box::new(Terminal::new(io::stdout(), options(display))))
+        ("the text output", Box::new(Terminal::new(Above::of(io::stdout()), options(display))))
     }
 }
 

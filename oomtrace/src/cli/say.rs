@@ -13,6 +13,7 @@ const HANGING: usize = 4;
 /// Writes one message, led by the program's name: for a person at a terminal broken at words, else in one line, so that a
 /// log has it whole. A stderr that is closed must not stop the capture.
 pub(crate) fn say(message: &str) {
+    super::status::clear();
     let mut stderr = std::io::stderr().lock();
     let message = format!("oomtrace: {message}");
     let columns = stderr

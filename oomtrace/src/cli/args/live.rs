@@ -13,6 +13,9 @@ pub struct WatchArgs {
     /// Record to FILE as well; `-` records to stdout and shows nothing
     #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
     pub output: Option<PathBuf>,
+    /// No line on the terminal that tells the time, episodes, losses and the pressure on memory
+    #[arg(long, help_heading = "Display")]
+    pub no_status: bool,
     /// The minutes before.
     #[command(flatten)]
     pub samples: SampleArgs,
