@@ -207,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn the_exit_status_of_a_job_is_the_jobs() {
+        let (folder, _) = pages();
+        let run = fs::read_to_string(folder.path().join("oomtrace-run.1")).expect("a page");
+        let (_, status) = run.split_once(".SH \"EXIT STATUS\"\n").expect("a section");
+        assert!(status.starts_with("The exit code is the command"), "{status}");
+        assert!(!run.contains("This machine does not allow it"), "{run}");
+    }
+
+    #[test]
     fn what_help_says_below_the_options_is_in_the_page() {
         let (folder, _) = pages();
         let explain = fs::read_to_string(folder.path().join("oomtrace-explain.1")).expect("a page");

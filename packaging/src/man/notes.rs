@@ -1,7 +1,7 @@
 //! What the help says below the options, in sections.
 //!
 //! A line that ends with a colon, and has something indented below it, is a heading. So is the beginning of a paragraph of the form
-//! `Word:` or `Two words:`. Other paragraphs belong to what comes before them, or to NOTES.
+//! `Word:` or `Two words:`, and what begins with "The exit code" is about that. Other paragraphs belong to what comes before them, or to NOTES.
 
 /// A section.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +53,9 @@ fn flush(notes: &mut Vec<Note>, paragraph: &mut String) {
             }
         }
         None if text.is_empty() => {}
+        None if text.starts_with("The exit code ") => {
+            notes.push(Note { heading: "Exit status".to_owned(), lines: vec![Line::Paragraph(text)] });
+        }
         None => push(notes, Line::Paragraph(text)),
     }
 }

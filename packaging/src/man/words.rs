@@ -56,6 +56,10 @@ pub(super) fn examples(command: &str) -> &'static [(&'static str, &'static str)]
             ("oomtrace explain /var/lib/oomtrace", "Why the last one killed whom it killed:"),
             ("oomtrace import /var/log/kern.log", "The same from a log, without having recorded anything:"),
         ],
+        "run" => &[(
+            "oomtrace run -- make -j8",
+            "Build, and if something of it is killed, say by whose limit and why:",
+        )],
         "watch" => &[
             ("oomtrace watch -o incident.oomtrace", "Show each episode, and record it:"),
             (
