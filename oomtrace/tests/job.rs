@@ -5,6 +5,7 @@
 mod program;
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,16 @@ const QUIET: &[&str] = &["run", "--attach", "counters", "--cgroup", "never"];
 fn job(script: &str) -> Command {
     let mut command = oomtrace();
     command.args(QUIET).args(["--", "/bin/sh", "-c", script]);
+    // Whoever runs the tests may ignore some (nohup, a shell's background), which is handed down and cannot be trapped.
+    let heard = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
+            // SAFETY: no handler of ours is installed.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes async-signal-safe calls only.
+    unsafe { command.pre_exec(heard) };
     command
 }
 
@@ -107,9 +118,10 @@ fn signalled(signal: &str, script: &str) -> (Option<i32>, String) {
     assert_eq!(line, "ready\n");
     let sent = Command::new("/bin/sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
     assert!(sent.expect("it starts").success());
+    let code = wait(&mut child);
     let mut rest = String::new();
     out.read_to_string(&mut rest).expect("it can be read");
-    (wait(&mut child), rest)
+    (code, rest)
 }
 
 fn wait(child: &mut Child) -> Option<i32> {
