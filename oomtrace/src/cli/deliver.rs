@@ -85,9 +85,9 @@ impl Outlets {
 /// Is the process that delivers: observations come from stdin, as a recording.
 pub(super) fn run(args: &OutletArgs, filter: Filter) -> anyhow::Result<Exit> {
     outlive_signals();
-    privileges::drop_unless_root();
-    // What the kernel's log would say of it is what hooks are there for.
+    // What the kernel's log would say of it is what hooks are there for. Before the right to it goes.
     let _ = protect::from_the_oom_killer();
+    privileges::drop_unless_root();
     // Whoever captures has the word.
     let outlets = match Outlets::open(args, WhenFull::PassOver, Some(0)) {
         Ok(outlets) => outlets,

@@ -1,13 +1,13 @@
 //! A command for each episode: its JSON on stdin, a few fields in the environment, one at a time, each for a limited time.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create, open};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Item, Outlet, summary};
@@ -41,16 +41,30 @@ impl Exec {
         for (name, value) in summary::fields(&item.episode, &item.info) {
             command.env(format!("{PREFIX}{name}"), value);
         }
-        let child = command.spawn()?;
         if let Some(adj) = self.adj {
-            // It may have ended.
-            let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), adj.to_string());
+            let adj = adj.to_string();
+            // Before the command is there, so that nothing it starts inherits the other one.
+            let protect_no_more = move || {
+                // Where it may not be written it stays; that is no reason not to run the command.
+                if let Ok(file) =
+                    open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+                {
+                    let _ = rustix::io::write(&file, adj.as_bytes());
+                }
+                Ok(())
+            };
+            // SAFETY: between fork and exec only async-signal-safe calls are made: open, write, close, on memory from before.
+            unsafe { command.pre_exec(protect_no_more) };
         }
-        Ok(child)
+        command.spawn()
     }
 }
 
 impl Outlet for Exec {
+    fn at_most(&self) -> Duration {
+        self.at_most
+    }
+
     fn deliver(&mut self, item: &Item) -> Result<(), String> {
         let mut child =
             self.start(item).map_err(|error| format!("the command cannot be started: {error}"))?;

@@ -53,6 +53,11 @@ pub trait Outlet: Send {
     ///
     /// Why it could not, for the user.
     fn deliver(&mut self, item: &Item) -> Result<(), String>;
+
+    /// How long that takes at the most, if something sees to it.
+    fn at_most(&self) -> Duration {
+        AT_THE_END
+    }
 }
 
 /// Takes messages for the user.

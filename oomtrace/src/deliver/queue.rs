@@ -17,6 +17,9 @@ pub enum WhenFull {
     Wait,
 }
 
+/// For what takes too long, to be ended.
+const KILLED_IN: Duration = Duration::from_secs(1);
+
 /// What became of the episodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -35,6 +38,8 @@ pub struct Outbox {
     name: &'static str,
     room: usize,
     when_full: WhenFull,
+    /// How long one delivery takes at the most.
+    at_most: Duration,
     say: Say,
 }
 
@@ -75,12 +80,13 @@ impl Outbox {
         when_full: WhenFull,
         say: Say,
     ) -> io::Result<Self> {
+        let at_most = outlet.at_most();
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let (of_thread, told) = (Arc::clone(&shared), Arc::clone(&say));
         thread::Builder::new()
             .name("deliver".to_owned())
             .spawn(move || run(&of_thread, outlet, name, &told))?;
-        Ok(Self { shared, name, room, when_full, say })
+        Ok(Self { shared, name, room, when_full, at_most, say })
     }
 
     /// Puts an episode in.
@@ -106,8 +112,8 @@ impl Outbox {
         self.shared.changed.notify_all();
     }
 
-    /// Nothing comes any more: waits for what is there, but not longer than `most`; what is not delivered then is not tried. Says what
-    /// became of it if that is not all good.
+    /// Nothing comes any more: waits for what is there, but not longer than `most`; what waits then is not tried, and what is under way
+    /// is given the time that one may take: a command that hangs is killed then. Says what became of it if that is not all good.
     pub fn finish(&self, most: Duration) -> Tally {
         // Without one, however long it takes.
         let until = Instant::now().checked_add(most);
@@ -122,9 +128,15 @@ impl Outbox {
             }
             state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let late = state.waiting.len() as u64 + u64::from(state.busy);
+        let late = state.waiting.len() as u64;
         state.waiting.clear();
         state.tally.passed_over += late;
+        let (mut state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, self.at_most.saturating_add(KILLED_IN), |state| state.busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.tally.failed += u64::from(state.busy);
         let tally = state.tally;
         drop(state);
         if tally.failed > 0 || tally.passed_over > 0 {

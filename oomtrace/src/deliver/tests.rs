@@ -33,6 +33,10 @@ impl Outlet for Slow {
     fn deliver(&mut self, _: &Item) -> Result<(), String> {
         self.0.recv().map_err(|error| error.to_string())
     }
+
+    fn at_most(&self) -> Duration {
+        Duration::from_millis(20)
+    }
 }
 
 #[test]
@@ -64,8 +68,29 @@ fn one_that_hangs_is_not_waited_for_at_the_end() {
         outbox.put(item());
     }
     let tally = outbox.finish(Duration::from_millis(50));
-    assert_eq!(tally, Tally { passed_over: 3, ..Tally::default() });
+    // Whether the thread has taken the first one yet is left open.
+    assert_eq!((tally.delivered, tally.failed + tally.passed_over), (0, 3), "{tally:?}");
     drop(go);
+}
+
+#[test]
+fn a_command_that_is_under_way_at_the_end_does_not_outlive_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let command = format!("echo $$ > {}; exec sleep 1000", file.display());
+    let (_, say) = heard();
+    let exec = Box::new(Exec { command, at_most: Duration::from_millis(500), adj: None });
+    let outbox = Outbox::start("--exec", exec, 9, WhenFull::PassOver, say).unwrap();
+    outbox.put(item());
+    outbox.put(item());
+    while !std::fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n')) {
+        std::thread::yield_now();
+    }
+    let tally = outbox.finish(Duration::ZERO);
+    assert_eq!(tally, Tally { failed: 1, passed_over: 1, ..Tally::default() });
+    let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    assert!(rustix::process::test_kill_process(pid).is_err(), "it still runs");
 }
 
 #[test]
