@@ -117,7 +117,8 @@ async fn drive(
             log.flush();
         }
         (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
-        if !more {
+        // Files of /proc are read for it: not while an episode is under way.
+        if !more && pipeline.next_deadline_ns().is_none() {
             tell_losses(&live, &mut pipeline, lost);
         }
         if woken == Woken::Deadline && flow.is_continue() {

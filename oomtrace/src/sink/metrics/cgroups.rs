@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use crate::model::cgroup_path::owner;
+use crate::model::episode::VictimWhy;
 use crate::model::{Episode, Name};
 
 /// What a cgroup has been through.
@@ -59,7 +60,8 @@ impl Cgroups {
             self.count(level.path.as_ref(), at_ns, |counts| counts.episodes += 1);
         }
         let mut hit: Vec<Option<&Name>> = Vec::new();
-        for victim in &episode.victims {
+        // Who was exiting anyway was killed by nobody: the kernel says no word of it, and others count none.
+        for victim in episode.victims.iter().filter(|victim| victim.why != VictimWhy::Exiting) {
             let cgroup = victim.task.cgroup.as_ref();
             let first = !hit.contains(&cgroup);
             if first {
