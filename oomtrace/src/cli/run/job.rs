@@ -135,8 +135,8 @@ impl Job {
         if number == libc::SIGCHLD {
             return;
         }
-        // What the terminal sends goes to all in its foreground, the command included.
-        let by_terminal = info.ssi_code == libc::SI_KERNEL;
+        // What keys of the terminal send goes to all in its foreground, the command included; that it hangs up, to its leader alone.
+        let by_terminal = info.ssi_code == libc::SI_KERNEL && number != libc::SIGHUP;
         if by_terminal && getpgid(Some(self.pid)).is_ok_and(|group| group == getpgrp()) {
             return;
         }

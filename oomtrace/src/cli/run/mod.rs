@@ -13,8 +13,9 @@ mod collect;
 mod family;
 mod job;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -56,12 +57,17 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     }
 }
 
+/// It names processes and cgroups of everybody on the machine: a new one is its owner's.
+fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
 fn with_file(args: &RunArgs) -> anyhow::Result<Exit> {
     // Before anything runs: a bad path shows at once.
     let file = args
         .json
         .as_ref()
-        .map(|path| File::create(path).with_context(|| path.display().to_string()))
+        .map(|path| private(path).with_context(|| path.display().to_string()))
         .transpose()?;
     // First of all, while this process is as it was started.
     let mut job = Job::start(&args.command).context("a process for the command cannot be made")?;
