@@ -3,6 +3,7 @@
 //!
 //! The probes are attached before the output is opened: a capture that is not possible must not cost an older recording.
 
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use crate::exit::{Exit, NotAllowed, Usage};
@@ -120,7 +121,9 @@ impl Capture<'_> {
             let confined = sandbox.map(|sandbox| sandbox.confine(features, || live.needs_bpf()));
             say_ready(&live.info, &protection(exposed, locked, confined.as_ref()));
         };
-        let status = (self.status && status::possible()).then(Status::start);
+        // Where something else draws what is shown, a pager for example, the line would be drawn over it.
+        let alone = self.display.is_none() || io::stdout().is_terminal();
+        let status = (self.status && alone && status::possible()).then(Status::start);
         let summary = capture(live, pipeline, heartbeat, self.args.duration, manager, status, ready)?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
