@@ -8,7 +8,7 @@ use super::{Context, words};
 /// Cgroups that are named.
 const MAX_CGROUPS: usize = 3;
 /// Columns of their sizes.
-const SIZES: usize = 32;
+const SIZES: usize = 46;
 
 /// `before    in 9 min: MemAvailable 812.0M to 31.2M, SwapFree 2.0G to 0, PSI some 0.0 % to 61.2 %, full 0.0 % to 43.0 %; last looked 2.1 s before`,
 /// and the cgroups that grew most, a line each. Verbose only.
@@ -41,13 +41,22 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let since =
         since.map_or_else(String::new, |ns| format!("; last looked {} before", words::long_duration(ns)));
     page.labelled("before", &format!("{over}{}{since}", parts.join(", ")));
+    // Cgroups are looked at more seldom than the rest.
+    let looked = samples.iter().rev().find(|sample| sample.cgroups.is_some()).map(|sample| sample.boot_ns);
+    let age = looked.filter(|&at| at != last.boot_ns).zip(context.episode.opened_ns);
+    let age = age.and_then(|(at, opened)| opened.checked_sub(at));
+    let age = age.map_or_else(String::new, |ns| format!(", {} before", words::long_duration(ns)));
     for (usage, from) in grown(samples.iter().map(|sample| &**sample)) {
         let path = usage.path.to_string();
         let room = page.text_width().saturating_sub(SIZES).max(SIZES);
-        let from = words::size_or_unknown(from);
         let limit = usage.limit_bytes.map_or_else(String::new, |limit| format!(" of {}", words::size(limit)));
-        let sizes = change(from, words::size(usage.usage_bytes));
-        page.labelled("", &format!("{}  {sizes}{limit}", words::path(&path, room)));
+        let to = words::size(usage.usage_bytes);
+        // Of one look alone there is nothing to compare with.
+        let sizes = match from {
+            Some(from) => change(words::size(from), to),
+            None => to,
+        };
+        page.labelled("", &format!("{}  {sizes}{limit}{age}", words::path(&path, room)));
     }
 }
 
