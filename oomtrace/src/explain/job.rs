@@ -68,7 +68,7 @@ pub struct Peak {
 }
 
 /// What counters of cgroups say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Processes that the OOM killer killed in the cgroup of the job, and below it.
     pub kills: u64,
@@ -78,6 +78,10 @@ pub struct Counted {
     pub limiting: Option<String>,
     /// Its limit, bytes.
     pub limit_bytes: Option<u64>,
+    /// `whose` is what was counted; else it follows from what was met (cgroup version 1, which counts no OOMs of a limit), or is unknown.
+    pub sure: bool,
+    /// The cgroups whose limits were met, when that does not tell which one the kill was for.
+    pub met: Vec<String>,
 }
 
 /// One episode that killed somebody of the job.
@@ -94,7 +98,7 @@ pub struct Kill {
 }
 
 /// Whose limit it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Whose {
     /// That of the cgroup that the command was started in.
     Own,
@@ -107,6 +111,7 @@ pub enum Whose {
     /// A cgroup's above those that can be seen, or the machine's.
     Beyond,
     /// Not known.
+    #[default]
     Unknown,
 }
 

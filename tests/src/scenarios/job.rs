@@ -160,6 +160,25 @@ fn nothing(stage: &Stage) -> Result<()> {
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("oomtrace-run-"))
         .count();
     ensure!(left == 0, "{left} cgroups were left behind");
+    untouched(stage)
+}
+
+/// What oomtrace does to itself while it captures is not handed down.
+fn untouched(stage: &Stage) -> Result<()> {
+    let state = "cat /proc/self/oom_score_adj; grep -E '^(NoNewPrivs|Seccomp|Cap|SigBlk|SigIgn|VmLck)' /proc/self/status; ulimit -l; ls /proc/self/fd";
+    let run =
+        Launch::of(OOMTRACE).args(&["run", "--attach", &stage.flavour().to_string(), "sh", "-c", state]);
+    let with = stage.follow(run)?.wait()?;
+    let plain = stage.follow(Launch::of("/bin/sh").args(&["-c", state]))?.wait()?;
+    let text = |out: &[u8]| String::from_utf8_lossy(out).into_owned();
+    ensure!(with.code == Some(0) && plain.code == Some(0), "{:?} {:?}", with.code, plain.code);
+    ensure!(text(&plain.stdout).contains("NoNewPrivs:\t0"), "the shell has {}", text(&plain.stdout));
+    ensure!(
+        with.stdout == plain.stdout,
+        "the command has {} and should have {}",
+        text(&with.stdout),
+        text(&plain.stdout)
+    );
     Ok(())
 }
 

@@ -1,12 +1,15 @@
-//! The cgroup of a job: where it is, one of its own where that changes nothing for anybody else, and counters from it upwards.
+//! The cgroup of a job: where it is, one of its own where that changes nothing for anybody else, and those above it, whose counters [`super::counters`]
+//! reads.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::explain::job::{Counted, Home, Peak, Whose};
+use crate::explain::job::{Counted, Home, Peak};
 use crate::source::procfs::{Hierarchy, Root};
+
+use super::counters::{self, Counters, number};
 
 /// The inode of the first cgroup namespace (`PROC_CGROUP_INIT_INO`).
 const INIT_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
@@ -32,16 +35,6 @@ pub(super) struct Place {
 struct Level {
     folder: PathBuf,
     before: Counters,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counters {
-    /// Processes that were killed here; on version 2 also below.
-    kills: u64,
-    /// How often its own limit was met with nothing left to reclaim; on version 1, how often it was met.
-    met: u64,
-    /// The same here and below; version 2 only.
-    met_below: u64,
 }
 
 impl Place {
@@ -124,34 +117,25 @@ impl Place {
     pub(super) fn kills(&self) -> Option<u64> {
         let level = self.levels.first()?;
         let now = Counters::read(self.version(), &level.folder)?;
-        Some(now.kills.saturating_sub(level.before.kills))
+        Some(now.since(level.before).kills)
     }
 
     /// What the counters say at the end.
     pub(super) fn counted(&self) -> Option<Counted> {
-        let kills = self.kills()?;
-        let unknown = Counted { kills, whose: Whose::Unknown, limiting: None, limit_bytes: None };
-        if kills == 0 {
-            return Some(unknown);
-        }
-        for (i, level) in self.levels.iter().enumerate() {
-            let Some(now) = Counters::read(self.version(), &level.folder) else { continue };
-            let below = now.met_below.saturating_sub(level.before.met_below);
-            let met = now.met.saturating_sub(level.before.met);
-            if i == 0 && met == 0 && below > 0 {
-                return Some(Counted { whose: Whose::Within, ..unknown });
-            }
-            if met > 0 {
-                let own = usize::from(self.made.is_some());
-                return Some(Counted {
-                    whose: if i <= own { Whose::Own } else { Whose::Parent },
-                    limiting: Some(self.shown(&level.folder)),
-                    limit_bytes: self.limit(&level.folder),
-                    ..unknown
-                });
-            }
-        }
-        Some(Counted { whose: if self.to_root { Whose::Machine } else { Whose::Beyond }, ..unknown })
+        let version = self.version();
+        let levels = self.levels.iter().filter_map(|level| {
+            Some(counters::Level {
+                since: Counters::read(version, &level.folder)?.since(level.before),
+                path: self.shown(&level.folder),
+                limit_bytes: self.limit(&level.folder),
+            })
+        });
+        counters::judged(
+            version,
+            &levels.collect::<Vec<_>>(),
+            1 + usize::from(self.made.is_some()),
+            self.to_root,
+        )
     }
 
     /// Looks how much is used now, where the kernel does not keep the highest. The file is kept open, and takes no memory.
@@ -209,31 +193,6 @@ impl Place {
             number(&folder.join(if self.version() == 1 { "memory.limit_in_bytes" } else { "memory.max" }));
         limit.filter(|&bytes| bytes < 1 << 62)
     }
-}
-
-impl Counters {
-    fn read(version: u8, folder: &Path) -> Option<Self> {
-        let field = |file: &str, key: &str| {
-            let text = fs::read_to_string(folder.join(file)).ok()?;
-            text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
-        };
-        if version == 1 {
-            return Some(Self {
-                kills: field("memory.oom_control", "oom_kill")?,
-                met: number(&folder.join("memory.failcnt")).unwrap_or(0),
-                met_below: 0,
-            });
-        }
-        Some(Self {
-            kills: field("memory.events", "oom_kill")?,
-            met: field("memory.events.local", "oom")?,
-            met_below: field("memory.events", "oom")?,
-        })
-    }
-}
-
-fn number(file: &Path) -> Option<u64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// Whether a folder is that of the root of its hierarchy, and not only of what is mounted.

@@ -3,13 +3,15 @@
 //! - here: the order of things, and what is told at the end;
 //! - [`job`]: the command's process, signals and exit;
 //! - [`family`]: the processes below it;
-//! - [`cgroup`]: its cgroup, and counters from there upwards;
+//! - [`cgroup`]: its cgroup, and those above it;
+//! - [`counters`]: what those count, and what follows from it;
 //! - [`collect`]: which episodes are the job's.
 //!
 //! `docs/run.md` has the decisions.
 
 mod cgroup;
 mod collect;
+mod counters;
 mod family;
 mod job;
 

@@ -67,6 +67,8 @@ struct CountedJson<'a> {
     whose: &'static str,
     limiting: Option<&'a str>,
     limit_bytes: Option<u64>,
+    sure: bool,
+    met: &'a [String],
 }
 
 /// One JSON object, with the end of the line.
@@ -103,6 +105,8 @@ pub fn job(job: &Job) -> serde_json::Result<Vec<u8>> {
             whose: counted.whose.word(),
             limiting: counted.limiting.as_deref(),
             limit_bytes: counted.limit_bytes,
+            sure: counted.sure,
+            met: &counted.met,
         }),
         machine_kills: job.machine_kills,
     })?;

@@ -171,6 +171,9 @@ fn counted_words(job: &Job, counted: &Counted) -> String {
             "a cgroup above those that can be seen from here met its limit, or the whole machine was out of memory"
                 .to_owned()
         }
+        _ if !counted.met.is_empty() => {
+            format!("several limits were met, and which of them it was for is not counted here: {}", counted.met.join(", "))
+        }
         _ => "which limit was met is not known".to_owned(),
     };
     let limit = counted.limit_bytes.map_or_else(String::new, |bytes| format!(" of {}", words::size(bytes)));
@@ -178,8 +181,15 @@ fn counted_words(job: &Job, counted: &Counted) -> String {
     let whose_cgroup = if job.home.made.is_some() { "of this job" } else { "in the cgroup of this job" };
     let (first, rest) = whose.split_once("; ").map_or((whose.as_str(), ""), |(first, rest)| (first, rest));
     let rest = if rest.is_empty() { String::new() } else { format!("; {rest}") };
+    // Cgroup version 1.
+    let doubt = match counted.limiting {
+        Some(_) if !counted.sure => {
+            " (no other limit was met; whether it was for this one, or for want of memory on the machine, is not counted here)"
+        }
+        _ => "",
+    };
     format!(
-        "{processes} {whose_cgroup} {} killed by the OOM killer: {first}{limit}{rest}",
+        "{processes} {whose_cgroup} {} killed by the OOM killer: {first}{limit}{rest}{doubt}",
         were(counted.kills)
     )
 }
