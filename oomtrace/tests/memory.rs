@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use oomtrace::filter::Filter;
-use oomtrace::model::Observation;
+use oomtrace::model::{Name, Observation};
 use oomtrace::pipeline::Pipeline;
 use oomtrace::record::{self, Fault, Piece, Recorder, Target};
 use oomtrace::session::{Compression, Reader, Writer};
-use oomtrace::sink::{FanOut, Json, Terminal, terminal};
+use oomtrace::sink::metrics::{self, Format};
+use oomtrace::sink::{FanOut, Json, Sink, Terminal, terminal};
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -111,6 +112,62 @@ fn memory_and_calls_grow_with_the_number_of_candidates() {
         let cgroups = large::cgroups(50_000);
         assert!(large_calls < most * cgroups, "{large_calls} {cgroups}");
     }
+}
+
+#[test]
+fn a_reader_of_metrics_takes_what_was_set_aside_for_it() {
+    let _alone = ONE_AT_A_TIME.lock();
+    for most in [10, 1000] {
+        let options = metrics::Options { cgroups: Some(most), containers: Some(most), keep: Duration::MAX };
+        let (mut sink, exposition) = metrics::new(options);
+        let episode = one_episode();
+        for i in 0..most {
+            let mut episode = episode.clone();
+            let pod = format!("{i:08x}-aaaa-bbbb-cccc-0123456789ab");
+            let path = format!(
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{pod}.slice/cri-containerd-{i:064x}.scope"
+            );
+            episode.victims[0].task.cgroup = Some(Name::from(path.as_bytes()));
+            sink.episode(&episode).expect("it only counts");
+        }
+        let scrape = |format| exposition.text(format, std::time::Instant::now());
+        // What was seen of each is kept from the first on.
+        drop(scrape(Format::OpenMetrics));
+        let (peak, _) = counted(|| drop(scrape(Format::OpenMetrics)));
+        let (copy, _) = counted(|| sink.episode(&episode).expect("it only counts"));
+        eprintln!("{most} cgroups: a scrape takes {peak} bytes, an episode {copy}, of {}", options.room());
+        assert!(peak + copy < options.room(), "{most}: {peak} {copy} {}", options.room());
+    }
+}
+
+fn one_episode() -> oomtrace::model::Episode {
+    struct Keep(std::sync::mpsc::Sender<oomtrace::model::Episode>);
+    impl Sink for Keep {
+        fn start(&mut self, _: &oomtrace::model::SessionInfo) -> io::Result<()> {
+            Ok(())
+        }
+        fn origin(&mut self, _: &oomtrace::model::SessionInfo) -> io::Result<()> {
+            Ok(())
+        }
+        fn episode(&mut self, episode: &oomtrace::model::Episode) -> io::Result<()> {
+            self.0.send(episode.clone()).map_err(io::Error::other)
+        }
+        fn end(&mut self, _: &oomtrace::sink::Totals) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let file = file(large::Shape { episodes: 1, candidates: 3 }, Compression::None);
+    let mut sinks = FanOut::default();
+    sinks.add("the episode", Box::new(Keep(sender)));
+    let mut pipeline = Pipeline::new(sinks, Filter::default(), |message| panic!("{message}"));
+    let mut reader = Reader::open(&file[..]).expect("it is a session");
+    assert!(pipeline.start(reader.info()).is_continue());
+    while let Some(observation) = reader.next_observation() {
+        assert!(pipeline.push(observation).is_continue());
+    }
+    pipeline.finish(reader.end());
+    receiver.recv().expect("there is one")
 }
 
 #[test]

@@ -105,6 +105,7 @@ impl Capture<'_> {
             helper: helper.is_some(),
             ..Features::default()
         };
+        let for_readers = listener.as_ref().map_or(0, |_| self.metrics.options().room());
         if let Some(listener) = listener {
             let (name, sink) = metrics::serve(listener, self.metrics)?;
             pipeline = pipeline.also_to(name, sink);
@@ -116,7 +117,7 @@ impl Capture<'_> {
         // Its socket is opened before none can be.
         let manager = ServiceManager::of_environment();
         let ready = |live: &Live| {
-            let locked = protect::memory();
+            let locked = protect::memory(for_readers);
             // Behind everything that takes a privilege: from here on only what is open is used.
             let confined = sandbox.map(|sandbox| sandbox.confine(features, || live.needs_bpf()));
             say_ready(&live.info, &protection(exposed, locked, confined.as_ref()));

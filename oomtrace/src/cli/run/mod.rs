@@ -152,7 +152,7 @@ fn follow(live: Live, stop: &mut Stop<'_>) -> anyhow::Result<bool> {
     let gate = stop.job.gate();
     let ready = |live: &Live| {
         // What it takes later it has by now.
-        let _not_locked = protect::memory();
+        let _not_locked = protect::memory(0);
         let features = Features { job: true, ..Features::default() };
         let _confined = sandbox.confine(features, || live.needs_bpf());
         gate.open();

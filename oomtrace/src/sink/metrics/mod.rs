@@ -1,7 +1,8 @@
 //! Episodes as numbers for a monitoring system: counted here, named in [`families`], encoded in [`text`].
 //!
 //! The sink counts in numbers of its own, and after each episode hands a copy on, which whoever wants to encode takes a reference of: the
-//! lock between the two is held for as long as it takes to move a pointer, so that a reader that waits for memory never makes a capture wait.
+//! lock between the two is held for as long as it takes to move a pointer, so that a reader that waits for memory never makes a capture wait for it. The
+//! heap is one for both: [`Options::room`] of it is to be there from the start.
 //!
 //! - [`numbers`]: what is counted, and from what of an episode;
 //! - [`cgroups`]: the same by cgroup, when that was asked for;
@@ -43,6 +44,17 @@ pub struct Options {
     /// How long a cgroup is shown after its last episode.
     pub keep: Duration,
 }
+
+impl Options {
+    /// Bytes of heap that a reader of the text and a copy of the numbers take at most, together.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        (64 << 10) + self.cgroups.max(self.containers).unwrap_or(0) * CGROUP_ROOM
+    }
+}
+
+/// What one cgroup takes: a test has the sum.
+const CGROUP_ROOM: usize = 4 << 10;
 
 /// Cgroups when nobody says how many.
 pub const CGROUPS: usize = 100;

@@ -49,15 +49,15 @@ pub fn heap() {
 /// heap with some room, ring, and a part of the stack. Needs CAP_IPC_LOCK or a high enough `RLIMIT_MEMLOCK`.
 ///
 /// What is mapped later is not locked: the limit would make such a mapping fail, and an episode's memory comes from what
-/// earlier ones left.
+/// earlier ones left. `more`: bytes of heap that others than the capture take now and then.
 #[must_use]
-pub fn memory() -> Option<String> {
+pub fn memory(more: usize) -> Option<String> {
     #[cfg(target_env = "gnu")]
     // SAFETY: no preconditions.
     unsafe {
         libc::malloc_trim(0);
     }
-    touch_heap();
+    touch_heap(more);
     touch_stack();
     match mlockall(MlockAllFlags::CURRENT) {
         Ok(()) => {
@@ -69,10 +69,15 @@ pub fn memory() -> Option<String> {
 }
 
 /// Makes the kernel give pages to room on the heap.
-fn touch_heap() {
-    let mut room = vec![0u8; HEAP - 4096];
-    room.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
-    black_box(&mut room);
+fn touch_heap(more: usize) {
+    // Larger pieces are no part of the heap.
+    let piece = || {
+        let mut room = vec![0u8; HEAP - 4096];
+        room.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+        room
+    };
+    let mut pieces: Vec<_> = (0..1 + more.div_ceil(HEAP)).map(|_| piece()).collect();
+    black_box(&mut pieces);
 }
 
 /// Makes the kernel give pages to a part of the stack.
