@@ -175,23 +175,31 @@ impl Cgroup {
         list.lines().map(|line| line.parse().context("cgroup.procs holds no numbers")).collect()
     }
 
-    /// Kills what is left and removes the directory, as far as that goes.
+    /// Kills what is left and removes the directory, and what was made below it, as far as that goes.
     fn clear(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            for pid in self.members().unwrap_or_default() {
-                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                    // Gone already is fine.
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                }
-            }
-            match fs::remove_dir(self.directory()) {
-                Ok(()) => return,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-                // Still populated: the killed need a moment, and nothing tells when a cgroup v1 is empty.
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
+        // Still populated: the killed need a moment, and nothing tells when a cgroup v1 is empty.
+        while !clear_below(&self.directory()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+/// Kills and removes what is there; tells whether nothing is any more.
+fn clear_below(directory: &Path) -> bool {
+    let below = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    // All of them, also when one is not empty yet.
+    below.filter(|path| path.is_dir()).for_each(|path| {
+        clear_below(&path);
+    });
+    let members = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    for pid in members.lines().filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?)) {
+        // Gone already is fine.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    match fs::remove_dir(directory) {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 
