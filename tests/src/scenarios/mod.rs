@@ -178,6 +178,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("contended", contended::run),
     Scenario { name: "random", group: Group::Seeded, flavours: Flavours::Hooks, run: random::run },
     Scenario { name: "systemd", group: Group::Systemd, flavours: Flavours::Once, run: systemd::run },
+    Scenario { name: "package", group: Group::Systemd, flavours: Flavours::Once, run: systemd::package::run },
     Scenario { name: "what_if", group: Group::Seeded, flavours: Flavours::Hooks, run: what_if::run },
     Scenario { name: "scale", group: Group::Scale, flavours: Flavours::Once, run: scale::run },
     Scenario { name: "many_globals", group: Group::Small, flavours: Flavours::Once, run: many_globals::few },

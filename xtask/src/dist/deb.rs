@@ -5,21 +5,48 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::Commit;
-use crate::vm::initramfs::{SHIPPED, TARGET, target_dir};
+use super::{Commit, pages};
+use crate::vm::initramfs::{PROFILE, SHIPPED, TARGET, target_dir};
 use crate::{cache, run, workspace};
 
 /// Its output is part of what is shipped.
 const CARGO_DEB: &str = "3.8.0";
 
-/// Makes the package of the static program, which is built already.
+/// Makes the package of the static program of a release, which is built already, as man pages and completions are.
 pub(super) fn make(out: &Path, commit: &Commit) -> Result<PathBuf> {
-    let tool = cargo_deb()?;
-    // By its path, not as `cargo deb`: the machine may have another one.
+    package(&cargo_deb()?, SHIPPED, out, commit)
+}
+
+/// The package with the program that guests have in its place, which is quicker to build and built already. `None`, with why: there is no
+/// cargo-deb to be had.
+///
+/// # Errors
+///
+/// The package cannot be made.
+pub(crate) fn for_guests() -> Result<Option<PathBuf>> {
+    let tool = match cargo_deb() {
+        Ok(tool) => tool,
+        Err(error) => {
+            println!("there is no package to install in guests: {error:#}");
+            return Ok(None);
+        }
+    };
+    let commit = Commit::read()?;
+    pages::write(&commit.date)?;
+    let out = workspace::target().join("vm/package");
+    if out.exists() {
+        std::fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+    }
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    package(&tool, PROFILE, &out, &commit).map(Some)
+}
+
+/// `tool`: run by its path, not as `cargo deb`, as the machine may have another one.
+fn package(tool: &Path, profile: &str, out: &Path, commit: &Commit) -> Result<PathBuf> {
     let mut command = Command::new(tool);
     command.current_dir(workspace::root());
     command.args(["--quiet", "--locked", "--no-build", "--no-strip", "--package", "oomtrace"]);
-    command.args(["--profile", SHIPPED, "--target", TARGET, "--output"]).arg(out);
+    command.args(["--profile", profile, "--target", TARGET, "--output"]).arg(out);
     command.env("CARGO_TARGET_DIR", target_dir()).env("SOURCE_DATE_EPOCH", commit.time.to_string());
     run::check_quietly(&mut command).context("cannot make the .deb")?;
     let entries = std::fs::read_dir(out).with_context(|| format!("cannot read {}", out.display()))?;
@@ -34,6 +61,8 @@ fn cargo_deb() -> Result<PathBuf> {
         eprintln!("building cargo-deb {CARGO_DEB} (once, some minutes)");
         let mut cargo = run::cargo();
         cargo.args(["install", "cargo-deb", "--locked", "--quiet", "--version", CARGO_DEB]);
+        // It runs for a second: what it is compiled for is to be compiled soon.
+        cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "off");
         run::check(cargo.arg("--root").arg(folder))
     })?;
     Ok(folder.join("bin/cargo-deb"))

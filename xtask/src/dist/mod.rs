@@ -9,7 +9,7 @@
 //! the same bytes.
 
 mod archive;
-mod deb;
+pub(crate) mod deb;
 mod pages;
 
 use std::fs;

@@ -119,6 +119,7 @@ fn boot_one(
             return Ok(Ended::Counted);
         }
     };
+    let extras = entry.extras()?;
     let folder = workspace::vm_logs().join("test").join(name.replace('/', "-"));
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
@@ -136,7 +137,7 @@ fn boot_one(
         hardware: &hardware,
         timeout: Some(TIMEOUT),
         silence: Some(SILENCE),
-        extras: &[],
+        extras: &extras,
         archive: archive.as_deref(),
         disk: vm::Disk::default(),
         out: Some(out),

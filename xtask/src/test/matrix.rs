@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::systemd;
+use crate::dist::deb;
+use crate::vm::initramfs::Extra;
 use crate::vm::{AccelChoice, Hardware};
 
 /// One guest, and the group of tests that runs in it (`guest test --group GROUP`).
@@ -78,6 +80,16 @@ impl Entry {
     /// More for its root than the programs of this project.
     pub(super) fn archive(&self) -> Result<Option<PathBuf>> {
         (self.group == SYSTEMD).then(systemd::archive).transpose()
+    }
+
+    /// Files that its tests want.
+    pub(super) fn extras(&self) -> Result<Vec<Extra>> {
+        if self.group != SYSTEMD {
+            return Ok(Vec::new());
+        }
+        let package = deb::for_guests()?;
+        // `tests/src/scenarios/systemd` knows where it is, too.
+        package.iter().map(|package| format!("{}:/oomtrace.deb", package.display()).parse()).collect()
     }
 
     /// The machine to boot.

@@ -13,7 +13,20 @@ use crate::vm::tree;
 const PLACE: &str = "systemd";
 const SUITE: &str = "bookworm";
 /// Raised when the content changes, so that an old one in the cache is not taken for a new one.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
+/// systemd; and what it takes to install a package: programs that dpkg runs, and the shell and the helper of a package's scripts.
+const PACKAGES: &[&str] = &[
+    "systemd",
+    "dpkg",
+    "tar",
+    "coreutils",
+    "dash",
+    "diffutils",
+    "libc-bin",
+    "sed",
+    "init-system-helpers",
+    "perl-base",
+];
 
 /// The archive, downloaded and made the first time.
 pub(super) fn archive() -> Result<PathBuf> {
@@ -25,7 +38,7 @@ fn fill(folder: &Path) -> Result<()> {
     let suite = Suite::fetch(SUITE)?;
     let root = folder.join("tree");
     tree::merged_usr(&root)?;
-    suite.unpack_all(&suite.closure(&["systemd"])?, &root)?;
+    suite.unpack_all(&suite.closure(PACKAGES)?, &root)?;
     tree::pack(&root, PLACE, &folder.join("root.cpio"))?;
     fs::remove_dir_all(&root).context("cannot tidy up")
 }

@@ -17,7 +17,7 @@ use crate::{apt, cache, run, workspace};
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The profile in the root manifest, for everything that is tested.
-const PROFILE: &str = "vm";
+pub(crate) const PROFILE: &str = "vm";
 
 /// What is shipped, for what is measured.
 pub(crate) const SHIPPED: &str = "dist";

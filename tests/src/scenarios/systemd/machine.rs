@@ -47,25 +47,52 @@ pub(super) struct Machine {
     _cgroup: Cgroup,
 }
 
+fn packages() -> Result<&'static Path> {
+    let packages = Path::new(PACKAGES);
+    if !packages.is_dir() {
+        skip!("this guest was booted without systemd's packages");
+    }
+    Ok(packages)
+}
+
+fn write(name: &str, text: &str) -> Result<()> {
+    let file = packages()?.join(name);
+    fs::create_dir_all(file.parent().context("it is in a folder")?)?;
+    fs::write(&file, text).with_context(|| format!("failed to write {name}"))
+}
+
 impl Machine {
-    /// Boots it. `drop_in`: settings of the unit that differ from the ones in the repository.
-    pub(super) fn boot(drop_in: &str) -> Result<Self> {
-        let packages = Path::new(PACKAGES);
-        if !packages.is_dir() {
-            skip!("this guest was booted without systemd's packages");
-        }
-        let write = |name: &str, text: &str| -> Result<()> {
-            let file = packages.join(name);
-            fs::create_dir_all(file.parent().context("it is in a folder")?)?;
-            fs::write(&file, text).with_context(|| format!("failed to write {name}"))
-        };
+    /// Boots it with oomtrace and its unit put in place. `drop_in`: settings of the unit that differ from the ones in the repository.
+    pub(super) fn with_unit(drop_in: &str) -> Result<Self> {
+        let packages = packages()?;
         write(UNIT_FILE, UNIT)?;
         write(&format!("{UNIT_FILE}.d/test.conf"), drop_in)?;
+        fs::create_dir_all(packages.join("usr/local/bin"))?;
+        fs::copy("/usr/bin/oomtrace", packages.join(PROGRAM)).context("failed to copy oomtrace")?;
+        Self::boot()
+    }
+
+    /// Boots it without oomtrace, with `package` in `/tmp` and nothing installed as far as its dpkg knows.
+    pub(super) fn with_package(package: &Path) -> Result<Self> {
+        let packages = packages()?;
+        for left in [UNIT_FILE, PROGRAM] {
+            // Of another test.
+            let _ = fs::remove_file(packages.join(left));
+        }
+        for folder in ["info", "updates", "triggers", "alternatives", "parts"] {
+            fs::create_dir_all(packages.join("var/lib/dpkg").join(folder))?;
+        }
+        write("var/lib/dpkg/status", "")?;
+        fs::create_dir_all(packages.join("opt"))?;
+        fs::copy(package, packages.join("opt/oomtrace.deb")).context("failed to copy the package")?;
+        Self::boot()
+    }
+
+    fn boot() -> Result<Self> {
+        let packages = packages()?;
         write("etc/machine-id", "0123456789abcdef0123456789abcdef\n")?;
         write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")?;
         write("etc/group", "root:x:0:\nnogroup:x:65534:\n")?;
-        fs::create_dir_all(packages.join("usr/local/bin"))?;
-        fs::copy("/usr/bin/oomtrace", packages.join(PROGRAM)).context("failed to copy oomtrace")?;
         // `kill`, for the unit's reload.
         fs::copy("/bin/busybox", packages.join("usr/bin/kill")).context("failed to copy busybox")?;
         fs::create_dir_all("/run-systemd")?;
@@ -95,7 +122,7 @@ impl Machine {
     }
 
     /// Runs a command inside; returns its output, and whether it succeeded.
-    fn run(&self, words: &[&str]) -> Result<(String, bool)> {
+    pub(super) fn run(&self, words: &[&str]) -> Result<(String, bool)> {
         let pid = self.pid.to_string();
         let done = Command::new("busybox").args(["nsenter", "-t", &pid, "-m", "-p"]).args(words).output();
         let done = done.context("failed to run busybox")?;

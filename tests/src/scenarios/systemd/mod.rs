@@ -1,9 +1,11 @@
 //! The unit in `contrib/systemd`, under a real systemd: it is active once everything is attached, holds nothing it does not need, records an
 //! OOM, begins a new file when it is reloaded, is killed and started again when it does not give a sign of life, and stops in order.
 //!
-//! - [`machine`]: systemd, booted.
+//! - [`machine`]: systemd, booted;
+//! - [`package`]: the .deb, installed there.
 
 mod machine;
+pub(super) mod package;
 
 use std::path::PathBuf;
 
@@ -25,7 +27,7 @@ const DROP_IN: &str = "[Service]\nWatchdogSec=10s\nRestartSec=100ms\n";
 const STATE: &str = "var/lib/private/oomtrace";
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
-    let machine = Machine::boot(DROP_IN)?;
+    let machine = Machine::with_unit(DROP_IN)?;
     machine.systemctl("start")?;
     let status = machine.property("StatusText")?;
     ensure!(status.starts_with("attached by ") && status.ends_with(", waiting"), "its status is {status:?}");
