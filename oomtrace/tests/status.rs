@@ -6,8 +6,9 @@ mod program;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use program::{oomtrace, text};
@@ -77,4 +78,36 @@ fn nothing_is_drawn_where_there_is_no_terminal() {
     let output = oomtrace().env("TERM", "xterm").arg("import").arg(&fifo).output().expect("it starts");
     assert!(output.status.success());
     assert!(!text(&output.stderr).contains('\x1b') && !text(&output.stdout).contains('\x1b'));
+}
+
+#[test]
+fn nothing_is_drawn_from_the_background_of_a_shell() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let fifo = dir.path().join("kern.log");
+    for (background, drawn) in [("", true), ("& wait", false)] {
+        let _ = std::fs::remove_file(&fifo);
+        slow_log(&fifo);
+        let (mut master, slave) = pseudo_terminal();
+        // With control of jobs, one in the background has a group of its own.
+        let script =
+            format!("{} import {} >/dev/null {background}", env!("CARGO_BIN_EXE_oomtrace"), fifo.display());
+        let mut shell = Command::new("/bin/sh");
+        shell.env("TERM", "xterm").args(["-mc", &script]);
+        shell.stdin(slave.try_clone().expect("it can be had twice")).stdout(Stdio::null()).stderr(slave);
+        // SAFETY: two plain system calls.
+        unsafe {
+            shell.pre_exec(|| {
+                if libc::setsid() < 0 || libc::ioctl(2, libc::TIOCSCTTY, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
+                Ok(())
+            });
+        }
+        let mut child = shell.spawn().expect("it starts");
+        drop(shell);
+        let mut shown = Vec::new();
+        let _ = master.read_to_end(&mut shown);
+        child.wait().expect("it ends");
+        assert_eq!(text(&shown).contains("kern.log  "), drawn, "{background}: {:?}", text(&shown));
+    }
 }

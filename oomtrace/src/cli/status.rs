@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use unicode_width::UnicodeWidthChar as _;
@@ -46,13 +46,27 @@ const REDRAWN: Duration = Duration::from_millis(200);
 /// Bytes that are read before the clock is looked at.
 const GLANCE: u64 = 1 << 20;
 
+/// The group of processes that this one is in, as it was when somebody asked for the first time: before a capture is confined.
+static GROUP: OnceLock<rustix::process::Pid> = OnceLock::new();
+
 /// Whether there can be a line.
 pub(super) fn possible() -> bool {
+    GROUP.get_or_init(rustix::process::getpgrp);
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Whether this process is not the one that its terminal is used by at the moment: a shell has its prompt there then.
+fn in_background() -> bool {
+    // One that is not the terminal of this process has no say in that.
+    let own = GROUP.get_or_init(rustix::process::getpgrp);
+    rustix::termios::tcgetpgrp(rustix::stdio::stderr()).is_ok_and(|group| group != *own)
 }
 
 /// Draws the line, in place of the one that is there.
 pub(super) fn draw(line: &str) {
+    if in_background() {
+        return;
+    }
     let mut foot = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
     if foot.mid_line {
         return;

@@ -213,9 +213,9 @@ fn rules(features: Features) -> Result<Rules, seccompiler::BackendError> {
         libc::SYS_bpf,
         BPF_COMMANDS.map(|command| is(0, command)).into_iter().collect::<Result<_, _>>()?,
     );
-    // Whether it is a terminal, and how wide.
+    // Whether it is a terminal, how wide, and whose at the moment.
     #[allow(clippy::unnecessary_cast, reason = "the type is the C library's")]
-    let asked = [libc::TCGETS, libc::TIOCGWINSZ].map(|request| is(1, request as u64));
+    let asked = [libc::TCGETS, libc::TIOCGWINSZ, libc::TIOCGPGRP].map(|request| is(1, request as u64));
     rules.insert(libc::SYS_ioctl, asked.into_iter().collect::<Result<_, _>>()?);
     if features.job && !features.directory {
         // A folder, and no file.
