@@ -15,7 +15,7 @@ use super::output::is_dash;
 use super::recordings::Recordings;
 use super::replay::Pace;
 use super::stream::{self, Wanted};
-use super::target::Output;
+use super::target::{self, Output};
 
 /// Runs the command.
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<Exit> {
@@ -61,7 +61,7 @@ fn one(args: &ExportArgs, is_text: bool) -> anyhow::Result<Box<dyn Target>> {
 }
 
 fn file(path: &Path) -> anyhow::Result<Box<dyn Target>> {
-    Ok(Box::new(Output::file(path).with_context(|| path.display().to_string())?))
+    Ok(Box::new(Output::file(path).with_context(|| target::name(path))?))
 }
 
 fn tables<R: Rows + 'static>(

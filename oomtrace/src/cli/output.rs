@@ -14,8 +14,8 @@ use crate::sink::terminal::{self, Terminal};
 use crate::sink::{FanOut, Json, Sink};
 
 use super::args::{CaptureArgs, Color, DirArgs, DisplayArgs};
-use super::say;
 use super::status::Above;
+use super::{say, target};
 
 /// Columns when stdout is no terminal and the environment does not say.
 const DEFAULT_WIDTH: usize = 100;
@@ -83,7 +83,7 @@ pub(super) fn directory(
         files: limits.max_files.into(),
         age: limits.max_age,
     };
-    let directory = record::Directory::open(dir, limits).with_context(|| dir.display().to_string())?;
+    let directory = record::Directory::open(dir, limits).with_context(|| target::name(dir))?;
     let pipeline = Pipeline::new(FanOut::default(), filter, |message| say(&message));
     Ok(pipeline.stop_after(capture.count).record_to(directory, recording(capture)))
 }
@@ -107,7 +107,7 @@ pub(super) fn recorded(
     };
     let Some(path) = output else { return Ok(pipeline) };
     if !to_stdout {
-        return to_file(pipeline, path, options).with_context(|| path.display().to_string());
+        return to_file(pipeline, path, options).with_context(|| target::name(path));
     }
     if io::stdout().is_terminal() {
         return Err(Usage("a recording is binary: redirect stdout, or give a file with -o".to_owned()).into());

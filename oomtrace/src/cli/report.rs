@@ -15,7 +15,7 @@ use super::output::is_dash;
 use super::recordings::Recordings;
 use super::replay::Pace;
 use super::stream::{self, Wanted};
-use super::target::Output;
+use super::target::{self, Output};
 
 /// Runs the command.
 pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
@@ -41,9 +41,7 @@ fn form(args: &ReportArgs) -> Form {
 
 fn target(args: &ReportArgs) -> anyhow::Result<Box<dyn Target>> {
     match args.output.as_deref() {
-        Some(path) if !is_dash(path) => {
-            Ok(Box::new(Output::file(path).with_context(|| path.display().to_string())?))
-        }
+        Some(path) if !is_dash(path) => Ok(Box::new(Output::file(path).with_context(|| target::name(path))?)),
         None if form(args) == Form::Html && io::stdout().is_terminal() => {
             Err(Usage("a page is not for a terminal: -o FILE, or -o - all the same".to_owned()).into())
         }

@@ -7,6 +7,19 @@ use std::path::{Path, PathBuf};
 
 use crate::sink::export::Target;
 
+/// What messages call a file or folder that could not be made: its path, and what is missing on the way to it.
+pub(super) fn name(path: &Path) -> String {
+    let missing = path
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .last();
+    match missing {
+        Some(folder) => format!("{}: there is no folder {}", path.display(), folder.display()),
+        None => path.display().to_string(),
+    }
+}
+
 /// Takes the bytes of one of them.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -108,5 +121,21 @@ impl Drop for Output {
             // It did not become whole, which has been told.
             let _ = fs::remove_file(partial);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_on_the_way_is_named() {
+        let there = tempfile::tempdir().unwrap();
+        let path = there.path().join("a/b/c.html");
+        let said = format!("{}: there is no folder {}", path.display(), there.path().join("a").display());
+        assert_eq!(name(&path), said);
+        let path = there.path().join("c.html");
+        assert_eq!(name(&path), path.display().to_string());
+        assert_eq!(name(Path::new("c.html")), "c.html");
     }
 }

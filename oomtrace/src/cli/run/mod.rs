@@ -37,7 +37,7 @@ use crate::source::live::{Live, LiveError, Options, host, protect};
 
 use super::args::{Color, Follow, OwnCgroup, RunArgs};
 use super::capture::{self, Until};
-use super::{output, say};
+use super::{output, say, target};
 use cgroup::Place;
 use collect::{Collector, Known, Shared};
 use family::Family;
@@ -66,11 +66,8 @@ fn private(path: &Path) -> io::Result<File> {
 
 fn with_file(args: &RunArgs) -> anyhow::Result<Exit> {
     // Before anything runs: a bad path shows at once.
-    let file = args
-        .json
-        .as_ref()
-        .map(|path| private(path).with_context(|| path.display().to_string()))
-        .transpose()?;
+    let file =
+        args.json.as_ref().map(|path| private(path).with_context(|| target::name(path))).transpose()?;
     // First of all, while this process is as it was started.
     let mut job = Job::start(&args.command).context("a process for the command cannot be made")?;
     let place = Place::of(job.pid(), args.cgroup == OwnCgroup::Auto);
