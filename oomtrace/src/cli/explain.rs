@@ -7,12 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::anyhow;
 
 use crate::exit::{Exit, Usage};
-use crate::explain::change::{ParseError, Who};
 use crate::explain::explain;
-use crate::explain::what_if::{self, Mistake};
 use crate::filter::{Filter, Which};
 use crate::model::episode::{Episode, Outcome, Person};
-use crate::model::{Name, SessionInfo, ShortId};
+use crate::model::{SessionInfo, ShortId};
 use crate::sink::terminal::{self, text};
 use crate::sink::{Sink, Totals, json};
 
@@ -22,7 +20,7 @@ use super::recordings::Recordings;
 use super::replay::Pace;
 use super::stream::{self, Wanted};
 
-/// Episodes, and processes, that a message lists.
+/// Episodes that a message lists.
 const LISTED: usize = 20;
 
 /// Runs the command.
@@ -38,10 +36,12 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     let info = &*info;
     let mut changes = Vec::with_capacity(args.what_if.len());
     for text in &args.what_if {
-        changes.push(text.parse().map_err(|error| Usage(unreadable(&error, &episode, info)))?);
+        changes.push(
+            text.parse().map_err(|error| Usage(terminal::unreadable("--what-if", &error, &episode, info)))?,
+        );
     }
-    let explanation =
-        explain(&episode, info, &changes).map_err(|mistake| Usage(mistaken(&mistake, &episode, info)))?;
+    let explanation = explain(&episode, info, &changes)
+        .map_err(|mistake| Usage(terminal::mistaken("--what-if", &mistake, &episode, info)))?;
     let mut out = io::stdout().lock();
     if args.json {
         out.write_all(&json::explanation(&explanation).map_err(io::Error::from)?)?;
@@ -168,91 +168,5 @@ fn outcome_words(outcome: Outcome) -> &'static str {
         Outcome::NoneKillable => "none killable",
         Outcome::Skipped => "skipped",
         Outcome::Incomplete => "incomplete",
-    }
-}
-
-/// A change that is none, with what could be changed.
-fn unreadable(error: &ParseError, episode: &Episode, info: &SessionInfo) -> String {
-    let number = episode.id;
-    match error {
-        ParseError::Size(..) => match met_limit(episode, info) {
-            Some((whose, bytes)) => {
-                format!("--what-if {error}; in episode {number} {whose} was {}", text::size(bytes))
-            }
-            None => format!("--what-if {error}"),
-        },
-        ParseError::Form(_) | ParseError::Adj(..) => {
-            let among = what_if::people(episode, info);
-            if among.is_empty() {
-                return format!("--what-if {error}");
-            }
-            format!("--what-if {error}; the processes of episode {number}:\n{}", list(&among, info))
-        }
-    }
-}
-
-/// Whose limit was met, and how high it was, bytes.
-fn met_limit(episode: &Episode, info: &SessionInfo) -> Option<(String, u64)> {
-    let bytes = info.bytes(what_if::met_limit(episode)?);
-    let level = episode.memcg.iter().find(|level| level.limiting);
-    Some(match level.and_then(|level| level.path.as_ref()) {
-        Some(path) => (format!("the limit of {path}"), bytes),
-        None if level.is_some() => ("the limit".to_owned(), bytes),
-        None => ("what the machine had, swap included,".to_owned(), bytes),
-    })
-}
-
-fn mistaken(mistake: &Mistake<'_>, episode: &Episode, info: &SessionInfo) -> String {
-    let number = episode.id;
-    match mistake {
-        Mistake::NoSuch { who, among } if among.is_empty() => {
-            format!("--what-if: no {} in episode {number}: it has no candidates", asked(who))
-        }
-        Mistake::NoSuch { who, among } => format!(
-            "--what-if: no {} among the processes of episode {number}, which are:\n{}",
-            asked(who),
-            list(among, info)
-        ),
-        Mistake::NoLimitMet => format!(
-            "--what-if limit=: episode {number} was asked for by hand (sysrq-f), no limit was met; adj: and kill: can be \
-             supposed"
-        ),
-        Mistake::TwoLimits => "--what-if limit=: can be given once".to_owned(),
-        Mistake::LimitUnknown => format!(
-            "--what-if limit=: which limit was met in episode {number}, if any, is not known; adj: and kill: can be \
-             supposed"
-        ),
-    }
-}
-
-/// Processes, the biggest first: name, memory, adjustment.
-fn list(among: &[(&Person, Option<i64>)], info: &SessionInfo) -> String {
-    let shown = among.iter().take(LISTED);
-    let mut lines: Vec<String> = shown
-        .map(|(person, pages)| {
-            let mut line = format!("  {}", text::task(person));
-            if let Some(pages) = pages.and_then(|pages| u64::try_from(pages).ok()) {
-                line.push_str(&format!("  {}", text::size(info.bytes(pages))));
-            }
-            if let Some(adj) = person.oom_score_adj {
-                line.push_str(&format!(", oom_score_adj {adj}"));
-            }
-            line
-        })
-        .collect();
-    let more = among.len().saturating_sub(LISTED);
-    if more > 0 {
-        lines.push(format!("  … {} more", text::grouped(i128::try_from(more).unwrap_or(i128::MAX))));
-    }
-    lines.join("\n")
-}
-
-fn asked(who: &Who) -> String {
-    match who {
-        Who::Pid(pid) => format!("process {pid}"),
-        Who::Name(name) if name.contains(['*', '?']) => {
-            format!("process whose name matches `{}`", Name::from(name.as_str()))
-        }
-        Who::Name(name) => format!("process of the name `{}`", Name::from(name.as_str())),
     }
 }

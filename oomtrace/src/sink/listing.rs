@@ -42,7 +42,9 @@ pub struct Row {
 }
 
 impl Row {
-    pub(super) fn of(episode: &Episode, info: &SessionInfo, file: &str) -> Self {
+    /// Of an episode in a recording.
+    #[must_use]
+    pub fn of(episode: &Episode, info: &SessionInfo, file: &str) -> Self {
         let stamp_ns = episode.opened_ns.or(episode.closed_ns);
         let limiting = episode.memcg.iter().find(|level| level.limiting);
         let first = episode.victims.first();

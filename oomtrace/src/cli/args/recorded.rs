@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::filter::Which;
+use crate::sink::terminal::WHAT_IF;
 
 use super::values::{duration, speed, utc_offset, which};
 use super::{Color, Compress, DisplayArgs, FilterArgs, MetricsArgs, OutletArgs, PickArgs, Speed};
@@ -80,7 +81,7 @@ computed from its table of tasks.";
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = WHAT_IF)]
+#[command(after_help = format!("Changes:\n{WHAT_IF}"))]
 pub struct ExplainArgs {
     /// The recording, or a folder of them; `-` is stdin
     #[arg(value_name = "FILE")]
@@ -98,16 +99,6 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: Color,
 }
-
-const WHAT_IF: &str = "\
-Changes:
-  adj:PID=N, adj:NAME=N  another oom_score_adj, -1000 to 1000
-  limit=SIZE             another limit where the limit was met;
-                         for a global OOM, other memory and swap
-  kill:PID, kill:NAME    gone before
-
-NAME may be a pattern with * and ?. SIZE is as in memory.max: 512M is
-512 * 1024 * 1024 bytes; 512MiB and 512MB work too.";
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]

@@ -18,42 +18,65 @@ const FILE: usize = 16;
 /// The whole text.
 #[must_use]
 pub fn list(rows: &[Row], options: Options) -> String {
-    let mut offsets = rows.iter().filter(|row| row.unix_ns.is_some()).map(|row| row.utc_offset_seconds);
-    let first = offsets.next();
-    // Hosts of several offsets have none in common.
-    let common = first.filter(|first| offsets.all(|other| other == *first));
-    let zone = common.map_or_else(|| "UTC".to_owned(), zone);
-    let times: Vec<String> = rows.iter().map(|row| time(row, common.unwrap_or(0))).collect();
-    let victims: Vec<String> = rows.iter().map(victim).collect();
-    let files: Vec<String> = rows.iter().map(|row| file(&row.file)).collect();
-    let several = files.windows(2).any(|pair| pair[0] != pair[1]);
-    let widest =
-        |texts: &[String], heading: usize| texts.iter().map(|text| text.width()).fold(heading, usize::max);
-
-    let time_width = widest(&times, TIME);
-    let fixed = time_width + 2 + crate::model::short_id::LEN + 2 + "global".len() + 2 + "100.0M".len() + 2;
-    let room = options.width.saturating_sub(fixed);
-    let victim_room = if several { room.saturating_sub(2 + FILE) } else { room };
-    let victim_width = widest(&victims, "victim".len()).min(victim_room.max(12));
-    let file_room = room.saturating_sub(victim_width + 2).max(8);
-
+    let mut layout = Layout::default();
+    rows.iter().for_each(|row| layout.add(row));
     let mut text = String::new();
-    let mut line = |time: &str, id: &str, scope: &str, size: &str, victim: &str, file: &str| {
-        let victim = cut(victim, victim_width);
-        let gap = |text: &str, width: usize| " ".repeat(width.saturating_sub(text.width()));
-        let mut line = format!("{time}{}  {id:8}  {scope:6}  {size:>6}  {victim}", gap(time, time_width));
-        if several {
-            line.push_str(&gap(&victim, victim_width));
-            line.push_str("  ");
-            line.push_str(&cut_front(file, file_room));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    };
     if !rows.is_empty() {
-        line(&format!("time {zone}"), "id", "scope", "size", "victim", "file");
+        text.push_str(&layout.heading(options.width));
+        text.push('\n');
     }
-    for (((row, time), victim), file) in rows.iter().zip(&times).zip(&victims).zip(&files) {
+    for row in rows {
+        text.push_str(&layout.line(row, options.width));
+        text.push('\n');
+    }
+    let killed = rows.iter().map(|row| row.victims).sum();
+    text.push_str(&format!(
+        "{}, {}\n",
+        words::count(rows.len() as u64, "episode"),
+        words::count(killed, "victim")
+    ));
+    text
+}
+
+/// Where the columns of a list are. It knows all rows, so that any of them can be written without the others.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// The offset from UTC of the first row that has a time.
+    offset: Option<i32>,
+    /// Not all have it.
+    offsets: bool,
+    /// The file of the first row.
+    file: Option<String>,
+    /// Not all are in it.
+    files: bool,
+    /// Widths of the widest, columns.
+    time: usize,
+    victim: usize,
+}
+
+impl Layout {
+    /// There is this row too.
+    pub fn add(&mut self, row: &Row) {
+        if row.unix_ns.is_some() {
+            self.offsets |= *self.offset.get_or_insert(row.utc_offset_seconds) != row.utc_offset_seconds;
+        }
+        let name = file(&row.file);
+        self.files |= *self.file.get_or_insert_with(|| name.clone()) != name;
+        // Every time on a clock is as wide as another, wherever the clock is.
+        self.time = self.time.max(time(row, 0).width());
+        self.victim = self.victim.max(victim(row).width());
+    }
+
+    /// The line over all others.
+    #[must_use]
+    pub fn heading(&self, width: usize) -> String {
+        let zone = self.common().map_or_else(|| "UTC".to_owned(), zone);
+        self.laid_out([&format!("time {zone}"), "id", "scope", "size", "victim", "file"], width)
+    }
+
+    /// The line of a row that was added.
+    #[must_use]
+    pub fn line(&self, row: &Row, width: usize) -> String {
         let scope = match row.scope {
             Some(Scope::Global) => "global",
             Some(Scope::Memcg) => "memcg",
@@ -63,15 +86,34 @@ pub fn list(rows: &[Row], options: Options) -> String {
             (None, _) => String::new(),
             (Some(_), bytes) => words::size_or_unknown(bytes),
         };
-        line(time, row.id.as_str(), scope, &size, victim, file);
+        let (time, victim) = (time(row, self.common().unwrap_or(0)), victim(row));
+        self.laid_out([&time, row.id.as_str(), scope, &size, &victim, &file(&row.file)], width)
     }
-    let killed = rows.iter().map(|row| row.victims).sum();
-    text.push_str(&format!(
-        "{}, {}\n",
-        words::count(rows.len() as u64, "episode"),
-        words::count(killed, "victim")
-    ));
-    text
+
+    /// Hosts of several offsets have none in common.
+    fn common(&self) -> Option<i32> {
+        self.offset.filter(|_| !self.offsets)
+    }
+
+    fn laid_out(&self, cells: [&str; 6], width: usize) -> String {
+        let [time, id, scope, size, victim, file] = cells;
+        let time_width = self.time.max(TIME);
+        let fixed =
+            time_width + 2 + crate::model::short_id::LEN + 2 + "global".len() + 2 + "100.0M".len() + 2;
+        let room = width.saturating_sub(fixed);
+        let victim_room = if self.files { room.saturating_sub(2 + FILE) } else { room };
+        let victim_width = self.victim.max("victim".len()).min(victim_room.max(12));
+        let victim = cut(victim, victim_width);
+        let gap = |text: &str, width: usize| " ".repeat(width.saturating_sub(text.width()));
+        let mut line = format!("{time}{}  {id:8}  {scope:6}  {size:>6}  {victim}", gap(time, time_width));
+        if self.files {
+            line.push_str(&gap(&victim, victim_width));
+            line.push_str("  ");
+            line.push_str(&cut_front(file, room.saturating_sub(victim_width + 2).max(8)));
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
 }
 
 fn time(row: &Row, utc_offset_seconds: i32) -> String {

@@ -7,12 +7,14 @@
 //! - [`ranking`]: who would be killed next, with the same table;
 //! - [`diff`]: what changed from one episode to another;
 //! - [`list`]: the episodes of several recordings;
+//! - [`parts`], [`cells`]: the same episode for a screen that shows a part of it at a time;
 //! - [`explain`]: one episode explained at length;
 //! - [`job`]: a job that was run and what the OOM killer did to it;
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`before`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
 mod before;
 mod callpath;
+mod cells;
 mod diff;
 mod explain;
 mod headline;
@@ -24,6 +26,7 @@ mod memory;
 mod outcome;
 mod owner;
 mod page;
+mod parts;
 mod ranking;
 mod stats;
 mod table;
@@ -56,11 +59,14 @@ use crate::model::episode::{Episode, Verdict};
 use crate::model::session::{SessionInfo, SourceKind};
 
 use super::{Sink, Totals};
+pub use cells::{Cells, Column, Key};
 pub use diff::difference;
-pub use explain::explanation;
+pub use explain::{WHAT_IF, explanation, mistaken, unreadable, what_if, why};
 pub use job::job;
-pub use list::list;
+pub use list::{Layout, list};
 use page::Page;
+pub use page::{Painted, Tone};
+pub use parts::{cgroups, moments, overview};
 pub use ranking::ranking;
 
 /// How to show it.
@@ -135,37 +141,9 @@ impl<W: Write> Sink for Terminal<W> {
         let Some(info) = self.info.take() else {
             return Err(io::Error::other("an episode before the start of the session"));
         };
-        let context = Context { info: &info, episode, options: self.options };
         let mut page = Page::new(self.options);
         page.blank();
-        headline::write(&context, &mut self.date, &mut page);
-        headline::trigger(&context, &mut page);
-        callpath::write(&context, &mut page);
-        limits::write(&context, &mut page);
-        memory::of_memcg(&context, &mut page);
-        memory::of_machine(&context, &mut page);
-        table::write(&context, &mut page);
-        owner::write(&context, &mut page);
-        owner::adjusted(&context, &mut page);
-        outcome::write(&context, &mut page);
-        why::write(&context, &mut page);
-        told::notes(&context, &mut page);
-        if self.options.verbose
-            && let Some(message) = &episode.message
-        {
-            page.labelled("message", &message.to_string());
-        }
-        if self.options.verbose {
-            before::write(&context, &mut page);
-            timeline::write(&context, &mut page);
-        }
-        outcome::folded(&context, &mut page);
-        if episode.cut_off {
-            page.labelled_warning("cut off", CUT_OFF);
-        }
-        if episode.lost.any() {
-            page.labelled_warning("lost", &words::losses(&episode.lost));
-        }
+        whole(&Context { info: &info, episode, options: self.options }, &mut self.date, &mut page);
         self.info = Some(info);
         self.write(page)
     }
@@ -238,6 +216,39 @@ pub fn episode(episode: &Episode, info: &SessionInfo, options: Options) -> Strin
     // A vector takes everything.
     let _ = Sink::episode(&mut terminal, episode);
     String::from_utf8_lossy(&shown).trim_start_matches('\n').to_owned()
+}
+
+/// All of an episode.
+fn whole(context: &Context<'_>, date: &mut Option<jiff::civil::Date>, page: &mut Page) {
+    let Context { episode, options, .. } = *context;
+    headline::write(context, date, page);
+    headline::trigger(context, page);
+    callpath::write(context, page);
+    limits::write(context, page);
+    memory::of_memcg(context, page);
+    memory::of_machine(context, page);
+    table::write(context, page);
+    owner::write(context, page);
+    owner::adjusted(context, page);
+    outcome::write(context, page);
+    why::write(context, page);
+    told::notes(context, page);
+    if options.verbose
+        && let Some(message) = &episode.message
+    {
+        page.labelled("message", &message.to_string());
+    }
+    if options.verbose {
+        before::write(context, page);
+        timeline::write(context, page);
+    }
+    outcome::folded(context, page);
+    if episode.cut_off {
+        page.labelled_warning("cut off", CUT_OFF);
+    }
+    if episode.lost.any() {
+        page.labelled_warning("lost", &words::losses(&episode.lost));
+    }
 }
 
 /// Of an episode that is not told to its end.

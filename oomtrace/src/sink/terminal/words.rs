@@ -34,7 +34,7 @@ pub(super) fn count(number: u64, thing: &str) -> String {
 }
 
 /// The same for words with another plural.
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(i128::from(number)), if number == 1 { one } else { many })
 }
 
@@ -124,7 +124,7 @@ pub(super) fn zone(info: &SessionInfo) -> String {
 
 /// A path cut in its middle to fit `room` columns: the end says which one it is, the beginning where to look. Whole names
 /// where they fit; of container ids the beginning, which people know them by.
-pub(super) fn path(path: &str, room: usize) -> String {
+pub(crate) fn path(path: &str, room: usize) -> String {
     if path.width() <= room {
         return path.to_owned();
     }
@@ -181,7 +181,7 @@ pub(super) fn columns(text: &str, room: usize) -> &str {
 }
 
 /// The longest end of `text` that fits `room` columns.
-pub(super) fn columns_from_end(text: &str, room: usize) -> &str {
+pub(crate) fn columns_from_end(text: &str, room: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices().rev() {
         used += c.width().unwrap_or(0);

@@ -6,10 +6,12 @@
 //! - [`limit`]: whose limit, the room above it, what the machine had left;
 //! - [`story`]: settings, adjustments seen;
 //! - [`what_if`]: the choice made again;
+//! - [`refused`]: what cannot be supposed;
 //! - [`said`]: all of it for outputs that lay it out themselves.
 
 mod choice;
 mod limit;
+mod refused;
 mod said;
 mod story;
 mod table;
@@ -20,39 +22,61 @@ use crate::explain::gaps::Gap;
 use crate::model::SessionInfo;
 use crate::model::episode::Scope;
 
-use super::page::Page;
+use super::page::{Page, Painted};
 use super::{Context, Options, callpath, headline, limits, memory, outcome, owner, timeline, told, words};
 
 pub(super) use limit::texts as room;
+pub use refused::{mistaken, unreadable};
 pub(crate) use said::{Candidates, Words, words};
+pub use what_if::WHAT_IF;
 pub(crate) use what_if::{assumption, doubt};
 
 /// The whole text.
 #[must_use]
 pub fn explanation(explanation: &Explanation<'_>, options: Options) -> String {
-    let context = Context { info: explanation.session, episode: explanation.episode, options };
     let mut page = Page::new(options);
-    headline::write(&context, &mut None, &mut page);
-    headline::trigger(&context, &mut page);
-    callpath::write(&context, &mut page);
-    owner::write(&context, &mut page);
-    choice::write(explanation, &context, &mut page);
-    told::notes(&context, &mut page);
-    table::write(explanation, &context, &mut page);
-    choice::protected(explanation, &mut page);
-    if explanation.episode.scope == Some(Scope::Memcg) {
-        limits::write(&context, &mut page);
-    }
-    memory::of_memcg(&context, &mut page);
-    memory::of_machine(&context, &mut page);
-    limit::write(explanation, &mut page);
-    story::settings(explanation, &mut page);
-    story::adjusted(explanation, &context, &mut page);
-    outcome::write(&context, &mut page);
-    timeline::write(&context, &mut page);
-    gaps(explanation, &mut page);
+    write(explanation, options, &mut page);
     what_if::write(explanation, &mut page);
     page.into_string()
+}
+
+/// Why, at length.
+#[must_use]
+pub fn why(explanation: &Explanation<'_>, width: usize) -> Vec<Painted> {
+    Page::painted(width, |page, options| write(explanation, options, page))
+}
+
+/// What was supposed, and what would have come of it.
+#[must_use]
+pub fn what_if(explanation: &Explanation<'_>, width: usize) -> Vec<Painted> {
+    Page::painted(width, |page, options| {
+        let context = Context { info: explanation.session, episode: explanation.episode, options };
+        headline::write(&context, &mut None, page);
+        what_if::write(explanation, page);
+    })
+}
+
+fn write(explanation: &Explanation<'_>, options: Options, page: &mut Page) {
+    let context = Context { info: explanation.session, episode: explanation.episode, options };
+    headline::write(&context, &mut None, page);
+    headline::trigger(&context, page);
+    callpath::write(&context, page);
+    owner::write(&context, page);
+    choice::write(explanation, &context, page);
+    told::notes(&context, page);
+    table::write(explanation, &context, page);
+    choice::protected(explanation, page);
+    if explanation.episode.scope == Some(Scope::Memcg) {
+        limits::write(&context, page);
+    }
+    memory::of_memcg(&context, page);
+    memory::of_machine(&context, page);
+    limit::write(explanation, page);
+    story::settings(explanation, page);
+    story::adjusted(explanation, &context, page);
+    outcome::write(&context, page);
+    timeline::write(&context, page);
+    gaps(explanation, page);
 }
 
 /// `unknown   …`

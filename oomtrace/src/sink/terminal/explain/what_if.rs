@@ -11,6 +11,15 @@ use super::super::page::Page;
 use super::super::words;
 use super::{grouped, pages};
 
+/// What can be supposed, and how it is said.
+pub const WHAT_IF: &str = "  adj:PID=N, adj:NAME=N  another oom_score_adj, -1000 to 1000
+  limit=SIZE             another limit where the limit was met;
+                         for a global OOM, other memory and swap
+  kill:PID, kill:NAME    gone before
+
+NAME may be a pattern with * and ?. SIZE is as in memory.max: 512M is
+512 * 1024 * 1024 bytes; 512MiB and 512MB work too.";
+
 /// Names that are told of a group.
 const NAMED: usize = 4;
 /// Columns of a path at most.
