@@ -21,6 +21,8 @@ pub mod serve;
 pub mod session;
 pub mod sink;
 pub mod source;
+#[cfg(feature = "tui")]
+pub mod tui;
 
 // Made-up sessions are shared with the integration tests, which know the crate by its name.
 #[cfg(test)]

@@ -6,6 +6,9 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
+use anyhow::Context as _;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
 use crate::exit::{Exit, NotAllowed, Usage};
 use crate::filter::Filter;
 use crate::privileges::{Features, Sandbox};
@@ -23,22 +26,26 @@ use super::ready::{protection, say_ready, say_refused, say_summary};
 use super::say::say_stats;
 use super::service_manager::ServiceManager;
 use super::status::{self, Status};
-use super::{deliver, heartbeat, metrics, output};
+use super::{deliver, heartbeat, metrics, output, screen};
 
 /// Runs `watch`.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
     if args.outlets.deliver {
         return deliver::run(&args.outlets, Filter::from(&args.filter));
     }
+    if args.tui && !args.feed {
+        return screen::watch(args);
+    }
     let capture = Capture {
         args: &args.capture,
-        display: Some(&args.display),
+        display: Some(&args.display).filter(|_| !args.feed),
         output: args.output.as_deref(),
         dir: None,
         samples: args.samples,
         metrics: &args.metrics,
         outlets: &args.outlets,
-        status: !args.no_status,
+        status: !args.no_status && !args.feed,
+        feed: args.feed,
     };
     capture.run(Filter::from(&args.filter))
 }
@@ -57,6 +64,7 @@ pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
         metrics: &args.metrics,
         outlets: &args.outlets,
         status: false,
+        feed: false,
     }
     .run(Filter::default())
 }
@@ -71,12 +79,19 @@ struct Capture<'a> {
     outlets: &'a OutletArgs,
     /// Whether there may be a line that tells what it is at.
     status: bool,
+    /// Another process shows what is captured, and does all that is no capture: it comes to stdout as a recording.
+    feed: bool,
 }
 
 impl Capture<'_> {
     fn run(&self, filter: Filter) -> anyhow::Result<Exit> {
         // What is started inherits neither what follows nor what is opened.
-        let mut helper = self.outlets.any().then(Helper::start).transpose()?;
+        let delivers = self.outlets.any() && !self.feed;
+        let mut helper = delivers.then(Helper::start).transpose()?;
+        if self.feed {
+            // Whoever shows is gone: nobody else would end this.
+            set_parent_process_death_signal(Some(Signal::TERM)).context("the parent cannot be followed")?;
+        }
         // First of all: attaching takes memory, and may take place when there is little.
         let exposed = protect::from_the_oom_killer();
         // An address that cannot be had is told before anything is attached.
@@ -109,6 +124,9 @@ impl Capture<'_> {
         if let Some(listener) = listener {
             let (name, sink) = metrics::serve(listener, self.metrics)?;
             pipeline = pipeline.also_to(name, sink);
+        }
+        if self.feed {
+            pipeline = output::fed_to_stdout(pipeline)?;
         }
         if let Some(helper) = &mut helper {
             pipeline = helper.fed_by(pipeline);

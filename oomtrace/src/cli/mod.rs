@@ -3,6 +3,8 @@
 //! Data goes to stdout, everything else to stderr, each message led by the program's name.
 
 pub mod args;
+mod aside;
+mod browse;
 mod capture;
 mod deliver;
 mod demo;
@@ -29,6 +31,7 @@ mod replay;
 mod report;
 mod run;
 mod say;
+mod screen;
 mod service_manager;
 mod status;
 mod stream;
@@ -53,6 +56,7 @@ pub fn main() -> Exit {
         Command::Record(args) => live::record(args),
         Command::Run(args) => run::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Browse(args) => browse::run(args),
         Command::List(args) => list::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Export(args) => export::run(args),

@@ -116,6 +116,21 @@ pub(super) fn recorded(
     Ok(pipeline.record_to(Stream::new(File::from(stdout), "stdout"), options))
 }
 
+/// Hands everything on to stdout too, as a recording, without waiting for whoever reads it.
+///
+/// # Errors
+///
+/// There is no stdout.
+pub(super) fn fed_to_stdout(pipeline: Pipeline) -> anyhow::Result<Pipeline> {
+    let stdout = rustix::io::dup(rustix::stdio::stdout()).map_err(io::Error::from).context("stdout")?;
+    let options = record::Options {
+        compression: crate::session::Compression::None,
+        sync: record::Sync::None,
+        ..Default::default()
+    };
+    Ok(pipeline.hand_to(Stream::new(File::from(stdout), "the process that shows"), options))
+}
+
 /// Whether the argument means stdin or stdout.
 pub(super) fn is_dash(path: &Path) -> bool {
     path.as_os_str() == "-"
@@ -144,7 +159,8 @@ pub(super) fn text_options(when: Color, verbose: bool) -> terminal::Options {
     terminal::Options { width: width(), color: color(when), verbose }
 }
 
-fn color(color: Color) -> bool {
+/// Whether to use colour on this stdout.
+pub(super) fn color(color: Color) -> bool {
     match color {
         Color::Always => true,
         Color::Never => false,

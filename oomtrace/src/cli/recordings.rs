@@ -99,6 +99,17 @@ impl Recordings {
         }
     }
 
+    /// Opens the first, which is then the next.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recordings::next`].
+    #[cfg(feature = "tui")]
+    pub(super) fn open_first(&mut self) -> anyhow::Result<()> {
+        self.behind = self.next()?;
+        Ok(())
+    }
+
     /// The next one that can be opened; `None` at the end.
     ///
     /// # Errors

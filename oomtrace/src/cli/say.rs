@@ -7,12 +7,17 @@ use unicode_width::UnicodeWidthStr;
 use crate::pipeline::Summary;
 use crate::sink::terminal::text;
 
+use super::aside::{self, Told};
+
 /// Columns before the lines that a long message goes on in.
 const HANGING: usize = 4;
 
 /// Writes one message, led by the program's name: for a person at a terminal broken at words, else in one line, so that a
 /// log has it whole. A stderr that is closed must not stop the capture.
 pub(crate) fn say(message: &str) {
+    if aside::tell(Told::Message(message)) {
+        return;
+    }
     super::status::clear();
     let mut stderr = std::io::stderr().lock();
     let message = format!("oomtrace: {message}");

@@ -17,6 +17,8 @@ use crate::sink::terminal::text;
 use crate::source::live::host;
 use crate::source::samples::Heartbeat;
 
+use super::aside::{self, Told};
+
 /// What is at the foot of the terminal.
 static FOOT: Mutex<Foot> = Mutex::new(Foot { drawn: false, mid_line: false });
 
@@ -64,7 +66,7 @@ fn in_background() -> bool {
 
 /// Draws the line, in place of the one that is there.
 pub(super) fn draw(line: &str) {
-    if in_background() {
+    if aside::tell(Told::Foot(Some(line))) || in_background() {
         return;
     }
     let mut foot = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,6 +84,9 @@ pub(super) fn draw(line: &str) {
 
 /// Takes the line away, if it is there.
 pub(super) fn clear() {
+    if aside::tell(Told::Foot(None)) {
+        return;
+    }
     FOOT.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
@@ -203,11 +208,17 @@ impl Status {
 
     /// Draws it. Nothing is looked at while an episode is under way: then the memory is as it was.
     pub(super) fn draw(&mut self, pipeline: &Pipeline, lost: Lost) {
+        let (episodes, some_lost) = pipeline.shown();
+        draw(&self.line(pipeline.next_deadline_ns().is_none(), episodes, some_lost || lost.any()));
+    }
+
+    /// What it says. `look`: whether memory may be looked at.
+    pub(super) fn line(&mut self, look: bool, episodes: u64, lost: bool) -> String {
         let now = host::boot_ns();
-        if pipeline.next_deadline_ns().is_some() {
-            self.heartbeat.put_off(now);
-        } else {
+        if look {
             self.heartbeat.look(now);
+        } else {
+            self.heartbeat.put_off(now);
         }
         if let Some(sample) = self.heartbeat.take().and_then(|samples| samples.0.last().cloned()) {
             self.last = Memory {
@@ -215,9 +226,8 @@ impl Status {
                 pressure: sample.some.zip(sample.full).map(|(some, full)| (some.avg10, full.avg10)),
             };
         }
-        let (episodes, some_lost) = pipeline.shown();
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
-        draw(&capture(&time, episodes, some_lost || lost.any(), &self.last));
+        capture(&time, episodes, lost, &self.last)
     }
 }
 

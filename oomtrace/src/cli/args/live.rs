@@ -13,6 +13,12 @@ pub struct WatchArgs {
     /// Record to FILE as well; `-` records to stdout and shows nothing
     #[arg(short, long, value_name = "FILE", help_heading = "Capture")]
     pub output: Option<PathBuf>,
+    /// Show episodes on a whole screen, to look around in, as `browse` does
+    #[arg(long, conflicts_with = "json", help_heading = "Display")]
+    pub tui: bool,
+    /// This is the process that captures, for one that shows
+    #[arg(long, hide = true)]
+    pub feed: bool,
     /// No line on the terminal that tells the time, episodes, losses and the pressure on memory
     #[arg(long, help_heading = "Display")]
     pub no_status: bool,

@@ -1,5 +1,6 @@
 //! The arguments of every command: here the commands, beside it a file for each group of them.
 
+mod browse;
 mod capture;
 mod diff;
 mod dir;
@@ -19,6 +20,7 @@ mod values;
 
 use clap::{Parser, Subcommand};
 
+pub use browse::BrowseArgs;
 pub use capture::{Attach, CaptureArgs, Compress, ProbeLog, Sync};
 pub use diff::DiffArgs;
 pub use dir::DirArgs;
@@ -60,6 +62,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show a recording, as `watch` showed it; needs no privileges
     Replay(ReplayArgs),
+    /// Look around in recordings on a whole screen: episodes, candidates sorted by any column, timeline, what if
+    Browse(BrowseArgs),
     /// List the episodes of recordings: when, which scope, who died, how large, in which file
     List(ListArgs),
     /// Tell what grew from one episode to another, by process and by cgroup

@@ -48,6 +48,8 @@ pub(crate) mod text {
     pub(crate) use super::session_line as session;
     pub(crate) use super::stats::table as stats;
     pub(crate) use super::table::victim_word as victim;
+    #[cfg(feature = "tui")]
+    pub(crate) use super::words::{columns_from_end, counted, path as cut_in_the_middle};
     pub(crate) use super::words::{date_time, gap, grouped, long_duration, losses, size, task};
 }
 
