@@ -11,6 +11,8 @@ pub mod held;
 pub mod line_reader;
 pub mod overdue;
 pub mod process;
+#[path = "../../../oomtrace/tests/support/pty.rs"]
+pub mod pty;
 pub mod release;
 pub mod runner;
 pub mod stage;

@@ -53,6 +53,7 @@ mod ring_too_small;
 mod sandboxed;
 mod scale;
 mod scorer_silent;
+mod screen;
 mod shared_mm;
 mod stats;
 mod storm;
@@ -141,6 +142,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("sandboxed", sandboxed::run),
     once("metrics", metrics::run),
     once("hooks", hooks::run),
+    once("screen", screen::run),
     each("adjusted", adjusted::run),
     each("reaper", reaper::run),
     each("already_exiting", already_exiting::run),
