@@ -337,7 +337,8 @@ fn thousands_of_episodes_are_scrolled_through() {
 /// `docs/browse.md` shows a screen, and it and the README have commands.
 #[test]
 fn the_documents_show_what_is_there() {
-    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it is in the repository");
+    let repository =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it is in the repository");
     let path = repository.join("docs/browse.md");
     let document = std::fs::read_to_string(&path).expect("it is there");
     let mut command = oomtrace();
