@@ -97,10 +97,7 @@ pub(super) fn exchange(
         let read = match stream.read(&mut buffer) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
-                // Nobody may be there to read it.
-                return stream.write_all(&failure("408 Request Timeout", ""));
-            }
+            // Who has taken all of the time has none left to be answered in.
             Err(error) => return Err(error),
         };
         if read == 0 {
