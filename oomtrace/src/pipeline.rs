@@ -47,9 +47,9 @@ pub struct Pipeline {
     count: Option<u64>,
     recording: Option<Recording>,
     recorder: Option<Recorder>,
-    /// Another process that gets all observations.
-    courier: Option<Recording>,
-    courier_recorder: Option<Recorder>,
+    /// Another process that gets all observations, and how long the end waits for it.
+    courier: Option<(Recording, Duration)>,
+    courier_recorder: Option<(Recorder, Duration)>,
     /// Every pass is committed when it has returned.
     commit_always: bool,
     assembler: Option<Assembler>,
@@ -79,6 +79,8 @@ pub struct Summary {
     pub totals: Totals,
     /// What the recording had no room for.
     pub left_out: Option<Extent>,
+    /// What the other process that gets all observations did not take in time.
+    pub undelivered: Option<Extent>,
     /// Something could not be written.
     pub failed: bool,
     /// The reader of the output has gone away; the session may have been ended early because of it.
@@ -97,6 +99,7 @@ impl Summary {
             || !self.totals.complete
             || self.totals.gaps > 0
             || self.left_out.is_some()
+            || self.undelivered.is_some()
         {
             Exit::Lossy
         } else {
@@ -157,10 +160,16 @@ impl Pipeline {
         self
     }
 
-    /// Gives all observations to `target` too, for another process. What it does not take is left out and counted.
+    /// Gives all observations to `target` too, for another process. What it does not take is left out and counted; at the end it is
+    /// waited for no longer than `most`.
     #[must_use]
-    pub fn hand_to(mut self, target: impl Target + 'static, options: record::Options) -> Self {
-        self.courier = Some(Recording { target: Box::new(target), options });
+    pub fn hand_to(
+        mut self,
+        target: impl Target + 'static,
+        options: record::Options,
+        most: Duration,
+    ) -> Self {
+        self.courier = Some((Recording { target: Box::new(target), options }, most));
         self
     }
 
@@ -180,9 +189,9 @@ impl Pipeline {
                 }
             }
         }
-        if let Some(Recording { target, options }) = self.courier.take() {
+        if let Some((Recording { target, options }, most)) = self.courier.take() {
             match Recorder::start(target, info, options, self.report.clone()) {
-                Ok(courier) => self.courier_recorder = Some(courier),
+                Ok(courier) => self.courier_recorder = Some((courier, most)),
                 Err(error) => self.courier_gone(&error.to_string()),
             }
         }
@@ -197,7 +206,7 @@ impl Pipeline {
             recorder.observation(&observation);
         }
         self.give_up();
-        if let Some(courier) = &mut self.courier_recorder {
+        if let Some((courier, _)) = &mut self.courier_recorder {
             courier.observation(&observation);
             if courier.is_over() {
                 self.courier_recorder = None;
@@ -368,12 +377,6 @@ impl Pipeline {
             self.recorder.take().map(|recorder| recorder.finish(end_of_file.as_ref())).unwrap_or_default();
         self.failed |= recorded.failed;
         self.pipe_closed |= recorded.pipe_closed;
-        if let Some(courier) = self.courier_recorder.take() {
-            let handed = courier.finish(end.as_ref());
-            if handed.failed || handed.pipe_closed {
-                self.courier_gone("it has ended");
-            }
-        }
         for episode in &open {
             self.show(episode);
         }
@@ -384,12 +387,15 @@ impl Pipeline {
             let path = |cgroup| assembler.as_mut().and_then(|assembler| assembler.cgroup_path(cgroup));
             self.totals.ledger = keeper.close(end.as_ref(), self.totals.lost, path);
         }
-        self.totals.stats = end.and_then(|end| end.stats);
+        self.totals.stats = end.as_ref().and_then(|end| end.stats.clone());
         let totals = self.totals.clone();
         self.tell(|sinks| sinks.end(&totals));
+        // Last: whoever looks at the rest does not wait for it.
+        let undelivered = self.end_courier(end.as_ref());
         Summary {
             totals: self.totals,
             left_out: recorded.left_out,
+            undelivered,
             failed: self.failed,
             pipe_closed: self.pipe_closed,
         }
@@ -420,7 +426,7 @@ impl Pipeline {
     /// What was observed is to be in the recording, before episodes are shown if there are any: what a person has seen is on disk,
     /// unless the disk is slow.
     fn commit(&mut self, shows: bool) {
-        if let Some(courier) = &mut self.courier_recorder {
+        if let Some((courier, _)) = &mut self.courier_recorder {
             courier.commit(
                 self.assembler.as_ref().is_none_or(|assembler| assembler.next_deadline_ns().is_none()),
             );
@@ -432,6 +438,26 @@ impl Pipeline {
             recorder.settle(SHOWN_WAITS);
         }
         self.give_up();
+    }
+
+    /// Ends what the other process gets; returns what it did not take.
+    fn end_courier(&mut self, end: Option<&SessionEnd>) -> Option<Extent> {
+        let (courier, most) = self.courier_recorder.take()?;
+        let name = courier.name().to_owned();
+        match courier.finish_within(end, most) {
+            Ok(handed) if handed.failed || handed.pipe_closed => {
+                self.courier_gone("it has ended");
+                None
+            }
+            Ok(_) => None,
+            Err(missing) => {
+                self.report.say(format!(
+                    "{name} does not take everything: {} records of {} passes through the OOM killer are left",
+                    missing.records, missing.episodes
+                ));
+                Some(missing)
+            }
+        }
     }
 
     fn courier_gone(&mut self, why: &str) {

@@ -15,9 +15,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::deliver::AT_THE_END;
-use crate::exit::{Exit, NotAllowed};
+use crate::exit::{Exit, NotAllowed, Usage};
 use crate::pipeline::Pipeline;
 use crate::record::{self, Stream};
 use crate::session::Compression;
@@ -28,6 +30,8 @@ use super::say;
 pub(super) const READY: &str = "ready\n";
 /// How often it is looked whether it has ended.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the end waits for another process to take what it is given.
+pub(super) const HANDED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running helper.
 pub(super) struct Helper {
@@ -54,10 +58,13 @@ impl Helper {
             match stdout.read(&mut bytes) {
                 Ok(0) => {
                     let code = child.wait()?.code();
-                    let not_allowed = code == Some(Exit::NotAllowed.code().into());
-                    return Err(match (said.is_empty(), not_allowed) {
-                        (false, true) => NotAllowed(said).into(),
-                        _ => anyhow!("the process that delivers episodes ended at once {said}"),
+                    let is = |exit: Exit| code == Some(exit.code().into()) && !said.is_empty();
+                    return Err(if is(Exit::NotAllowed) {
+                        NotAllowed(said).into()
+                    } else if is(Exit::Usage) {
+                        Usage(said).into()
+                    } else {
+                        anyhow!("the process that delivers episodes ended at once {said}")
                     });
                 }
                 Ok(read) => said.push_str(&String::from_utf8_lossy(&bytes[..read])),
@@ -76,29 +83,42 @@ impl Helper {
             sync: record::Sync::None,
             ..Default::default()
         };
-        pipeline.hand_to(Stream::new(pipe, "the process that delivers episodes"), options)
+        pipeline.hand_to(Stream::new(pipe, "the process that delivers episodes"), options, HANDED_WITHIN)
     }
 
-    /// Waits until it has delivered what it got; tells how that ends the program.
-    pub(super) fn finish(mut self) -> Exit {
-        drop(self.pipe.take());
+    /// Waits until it has delivered what it got; tells how that ends the program. One that is stopped is not waited for.
+    pub(super) fn finish(self) -> Exit {
+        drop(self.pipe);
         let until = Instant::now() + AT_THE_END + AT_THE_END;
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) if status.success() => return Exit::Done,
-                Ok(Some(status)) if status.code() == Some(Exit::Lossy.code().into()) => return Exit::Lossy,
-                Ok(Some(status)) => {
-                    say(&format!("the process that delivers episodes ended with {status}"));
-                    return Exit::Failed;
-                }
-                Ok(None) if Instant::now() < until => thread::sleep(LOOK),
-                Ok(None) => {
-                    say("the process that delivers episodes is still at it, and is left alone");
-                    return Exit::Lossy;
-                }
+            let status = match waitpid(pid, WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+                Ok(status) => status.map(|(_, status)| status),
+                Err(Errno::INTR) => None,
                 Err(error) => {
                     say(&format!("the process that delivers episodes cannot be waited for: {error}"));
                     return Exit::Failed;
+                }
+            };
+            let code = status.and_then(|status| status.exit_status());
+            match status {
+                Some(_) if code == Some(Exit::Done.code().into()) => return Exit::Done,
+                Some(_) if code == Some(Exit::Lossy.code().into()) => return Exit::Lossy,
+                Some(status) if status.stopped() => {
+                    say(
+                        "the process that delivers episodes is stopped, and is left alone; what it has is delivered when it goes on",
+                    );
+                    return Exit::Lossy;
+                }
+                Some(_) => {
+                    let how = code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+                    say(&format!("the process that delivers episodes ended with {how}"));
+                    return Exit::Failed;
+                }
+                None if Instant::now() < until => thread::sleep(LOOK),
+                None => {
+                    say("the process that delivers episodes is still at it, and is left alone");
+                    return Exit::Lossy;
                 }
             }
         }

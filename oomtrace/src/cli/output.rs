@@ -14,6 +14,7 @@ use crate::sink::terminal::{self, Terminal};
 use crate::sink::{FanOut, Json, Sink};
 
 use super::args::{CaptureArgs, Color, DirArgs, DisplayArgs};
+use super::helper::HANDED_WITHIN;
 use super::status::Above;
 use super::{say, target};
 
@@ -128,7 +129,7 @@ pub(super) fn fed_to_stdout(pipeline: Pipeline) -> anyhow::Result<Pipeline> {
         sync: record::Sync::None,
         ..Default::default()
     };
-    Ok(pipeline.hand_to(Stream::new(File::from(stdout), "the process that shows"), options))
+    Ok(pipeline.hand_to(Stream::new(File::from(stdout), "the process that shows"), options, HANDED_WITHIN))
 }
 
 /// Whether the argument means stdin or stdout.

@@ -42,7 +42,13 @@ pub(super) fn show(
     let Wanted { filter, count, mut pace, also, mut opening } = wanted;
     let sink = Several::new(sink);
     let also: Vec<_> = also.into_iter().map(|(name, sink)| (name, Several::new(sink))).collect();
-    let mut all = Summary { totals: Totals::default(), left_out: None, failed: false, pipe_closed: false };
+    let mut all = Summary {
+        totals: Totals::default(),
+        left_out: None,
+        undelivered: None,
+        failed: false,
+        pipe_closed: false,
+    };
     let (mut shown, mut exit) = (0, Exit::Done);
     while let Some(mut input) = recordings.next()? {
         opening(&input.name);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Extent};
 
 /// Chunks: with those of 256 KiB, an OOM with some fifty thousand candidates that nobody has written yet.
 pub(super) const CHUNKS: usize = 8;
@@ -31,6 +31,8 @@ struct State {
     full: VecDeque<Chunk>,
     /// One that may be written, and that more may be added to until it is.
     parked: Option<Chunk>,
+    /// What the chunk that is being written holds.
+    busy: Option<Extent>,
     /// Chunks that were handed over, and that were dealt with, made durable if asked for.
     handed: u64,
     done: u64,
@@ -60,6 +62,7 @@ impl HandOver {
                 free: std::iter::repeat_with(Chunk::reserved).take(CHUNKS).collect(),
                 full: VecDeque::with_capacity(CHUNKS),
                 parked: None,
+                busy: None,
                 handed: 0,
                 done: 0,
                 turned: None,
@@ -85,6 +88,22 @@ impl HandOver {
         let none = |state: &mut State| state.free.is_empty() && state.parked.is_none() && !self.has_ended();
         let waited = self.written.wait_while(self.lock(), none);
         waited.unwrap_or_else(PoisonError::into_inner).room()
+    }
+
+    /// The same, waited for no longer than `most`.
+    pub(super) fn wait_for_room_within(&self, most: Duration) -> Option<Chunk> {
+        let none = |state: &mut State| state.free.is_empty() && state.parked.is_none() && !self.has_ended();
+        let waited = self.written.wait_timeout_while(self.lock(), most, none);
+        waited.unwrap_or_else(PoisonError::into_inner).0.room()
+    }
+
+    /// What was handed over and is not written.
+    pub(super) fn not_written(&self) -> Extent {
+        let state = self.lock();
+        let waiting = state.full.iter().chain(&state.parked).map(|chunk| chunk.extent);
+        let mut extent = Extent::default();
+        state.busy.into_iter().chain(waiting).for_each(|more| extent.add(more));
+        extent
     }
 
     /// Gives a chunk to the writer. If it is not `full` and the last one, it may come back by [`HandOver::room`]: small ones do not
@@ -130,13 +149,17 @@ impl HandOver {
         let waited = self.filled.wait_while(self.lock(), nothing);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         let chunk = state.full.pop_front().or_else(|| state.parked.take())?;
+        state.busy = Some(chunk.extent);
         Some((chunk, state.waiting() > 0))
     }
 
     /// Gives back a chunk that was written.
     pub(super) fn give_back(&self, mut chunk: Chunk) {
         chunk.clear();
-        self.lock().free.push(chunk);
+        let mut state = self.lock();
+        state.busy = None;
+        state.free.push(chunk);
+        drop(state);
         self.written.notify_one();
     }
 

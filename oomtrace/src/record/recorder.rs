@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::assemble::Adjustments;
 use crate::model::{Observation, SessionEnd, SessionInfo};
@@ -119,6 +119,12 @@ impl Recorder {
         })
     }
 
+    /// What it records to, for messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Records an observation, after what was held back.
     pub fn observation(&mut self, observation: &Observation) {
         if let Observation::AdjUpdated(update) = observation {
@@ -205,19 +211,40 @@ impl Recorder {
 
     /// Writes what is left, and the end of the session if it has one, however long that takes.
     pub fn finish(mut self, end: Option<&SessionEnd>) -> Outcome {
-        if end.is_some() {
-            self.let_go();
+        self.end(end, HandOver::wait_for_room);
+        self.close()
+    }
+
+    /// The same, for no longer than `most`.
+    ///
+    /// # Errors
+    ///
+    /// The target has not taken all of it: what is missing. The thread is left alone with it.
+    pub fn finish_within(mut self, end: Option<&SessionEnd>, most: Duration) -> Result<Outcome, Extent> {
+        let until = Instant::now() + most;
+        self.end(end, |handover| handover.wait_for_room_within(most));
+        self.handover.close();
+        if self.handover.is_settled(until.saturating_duration_since(Instant::now())) {
+            return Ok(self.close());
         }
-        if let Some(end) = end
-            && let Some(mut chunk) = self.last_chunk()
-        {
-            // An end that is too long for a reader is none; there is no such.
-            let _ = encode::end(&mut chunk.end, end);
-            chunk.last = true;
-            self.chunk = Some(chunk);
+        self.thread = None;
+        let mut missing = self.handover.not_written();
+        missing.add(self.left_out.unwrap_or_default());
+        Err(missing)
+    }
+
+    fn end(&mut self, end: Option<&SessionEnd>, room: impl FnOnce(&HandOver) -> Option<Chunk>) {
+        if let Some(end) = end {
+            self.let_go();
+            let chunk = self.chunk.take().or_else(|| room(&self.handover));
+            if let Some(mut chunk) = chunk.map(|chunk| self.with_gap(chunk)) {
+                // An end that is too long for a reader is none; there is no such.
+                let _ = encode::end(&mut chunk.end, end);
+                chunk.last = true;
+                self.chunk = Some(chunk);
+            }
         }
         self.commit(true);
-        self.close()
     }
 
     fn let_go(&mut self) {
@@ -263,11 +290,6 @@ impl Recorder {
             WhenFull::Wait => self.handover.wait_for_room(),
         };
         chunk.map(|chunk| self.with_gap(chunk))
-    }
-
-    fn last_chunk(&mut self) -> Option<Chunk> {
-        let chunk = self.chunk.take().or_else(|| self.handover.wait_for_room())?;
-        Some(self.with_gap(chunk))
     }
 
     /// A gap can only be told in front of a chunk's frames: one that has some already is left to the writer.

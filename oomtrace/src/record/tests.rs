@@ -335,3 +335,36 @@ fn how_often_it_is_made_durable() {
         assert!((least..=most).contains(&syncs), "{sync:?}: {syncs}");
     }
 }
+
+#[test]
+fn an_end_that_may_not_take_for_ever_says_what_is_missing() {
+    let most = std::time::Duration::from_millis(100);
+    let options = Options { when_full: WhenFull::LeaveOut, ..ALL };
+    for (count, all_handed) in [(3, true), (4000, false)] {
+        let target = Scripted::default();
+        target.hold(true);
+        let (mut recorder, _) = start(&target, options);
+        for number in 1..=count {
+            episode(number).iter().for_each(|observation| recorder.observation(observation));
+            recorder.commit(true);
+        }
+        let missing = recorder.finish_within(Some(&made_up::end(&episode(count))), most);
+        let missing = missing.expect_err("nothing is taken");
+        let records = count * episode(1).len() as u64;
+        if all_handed {
+            assert_eq!((missing.records, missing.episodes), (records, count));
+        } else {
+            // What there was no room for is among them, but for the names of cgroups, which are told at the next chance.
+            assert!(
+                missing.episodes == count && missing.records <= records,
+                "{missing:?} of {count}, {records}"
+            );
+        }
+        // It goes on when it can.
+        target.hold(false);
+    }
+    let (mut recorder, _) = start(&Scripted::default(), options);
+    record(&mut recorder, 1);
+    let outcome = recorder.finish_within(Some(&made_up::end(&[])), std::time::Duration::from_secs(20));
+    assert_eq!(outcome, Ok(Outcome::default()));
+}
