@@ -1,4 +1,4 @@
-//! `--exec`, `--journald`, `--syslog`: opens what was asked for, and is the process that delivers for one that captures
+//! `--exec`, `--journald`, `--syslog`, `--otlp`: opens what was asked for, and is the process that delivers for one that captures
 //! ([`super::helper`]).
 
 use std::io::{self, BufRead, BufReader, Write};
@@ -20,6 +20,7 @@ use crate::source::live::protect;
 use super::args::OutletArgs;
 use super::helper::READY;
 use super::input::Input;
+use super::otlp::{self, Receiver};
 use super::replay::{self, Pace};
 use super::say;
 
@@ -27,14 +28,17 @@ use super::say;
 const ROOM: usize = 64;
 
 /// Outlets that were opened.
-pub(super) struct Outlets(Vec<(&'static str, Outbox)>);
+pub(super) struct Outlets {
+    boxes: Vec<(&'static str, Outbox)>,
+    otlp: Option<Receiver>,
+}
 
 impl Outlets {
     /// Opens those that were asked for. `adj`: what commands have as their `oom_score_adj`.
     ///
     /// # Errors
     ///
-    /// Nobody listens.
+    /// Nobody listens, or nobody could.
     pub(super) fn open(args: &OutletArgs, when_full: WhenFull, adj: Option<i32>) -> anyhow::Result<Self> {
         let mut all: Vec<(&'static str, Box<dyn Outlet>, usize)> = Vec::new();
         let refused = |option: &str, path: &std::path::Path, error: io::Error| {
@@ -58,25 +62,35 @@ impl Outlets {
             let outbox = Outbox::start(name, outlet, room, when_full, Arc::new(|message| say(&message)));
             outbox.map(|outbox| (name, outbox))
         };
-        Ok(Self(all.into_iter().map(start).collect::<io::Result<_>>()?))
+        let otlp = otlp::open(args, when_full)?;
+        Ok(Self { boxes: all.into_iter().map(start).collect::<io::Result<_>>()?, otlp })
     }
 
-    /// A sink for each.
-    pub(super) fn sinks(&self) -> impl Iterator<Item = (&'static str, Box<dyn Sink + Send>)> + '_ {
-        self.0.iter().map(|(name, outbox)| {
+    /// A sink for each. To be called once.
+    pub(super) fn sinks(&mut self) -> impl Iterator<Item = (&'static str, Box<dyn Sink + Send>)> + '_ {
+        let otlp = self.otlp.as_mut().and_then(Receiver::sink);
+        let boxes = self.boxes.iter().map(|(name, outbox)| {
             let sink: Box<dyn Sink + Send> = Box::new(Delivery::new(outbox.clone()));
             (*name, sink)
-        })
+        });
+        boxes.chain(otlp.map(|sink| ("--otlp", sink)))
     }
 
     /// Waits for what is on its way, `most` for each at the most; tells how that ends the program.
     pub(super) fn finish(&self, most: Duration) -> Exit {
         let mut exit = Exit::Done;
-        for (_, outbox) in &self.0 {
+        // Beside the others.
+        if let Some(otlp) = &self.otlp {
+            otlp.close(most);
+        }
+        for (_, outbox) in &self.boxes {
             let tally = outbox.finish(most);
             if tally.failed > 0 || tally.passed_over > 0 {
                 exit = exit.max(Exit::Lossy);
             }
+        }
+        if self.otlp.as_ref().is_some_and(|otlp| !otlp.finish()) {
+            exit = exit.max(Exit::Lossy);
         }
         exit
     }
@@ -89,11 +103,11 @@ pub(super) fn run(args: &OutletArgs, filter: Filter) -> anyhow::Result<Exit> {
     let _ = protect::from_the_oom_killer();
     privileges::drop_unless_root();
     // Whoever captures has the word.
-    let outlets = match Outlets::open(args, WhenFull::PassOver, Some(0)) {
+    let mut outlets = match Outlets::open(args, WhenFull::PassOver, Some(0)) {
         Ok(outlets) => outlets,
         Err(error) => {
             write!(io::stdout(), "{error:#}")?;
-            return Ok(Exit::NotAllowed);
+            return Ok(Exit::of(error.as_ref()));
         }
     };
     write!(io::stdout(), "{READY}")?;

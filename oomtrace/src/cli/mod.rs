@@ -22,6 +22,7 @@ mod list;
 mod live;
 mod metrics;
 pub mod new_file;
+mod otlp;
 mod output;
 mod probe_log;
 mod rank;

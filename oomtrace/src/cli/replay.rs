@@ -28,7 +28,7 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
     let recordings = Recordings::of(&args.files)?.following(args.follow);
     let (name, sink) = output::sink(&args.display);
     let pace = Pace::new(args.speed, args.idle_cap);
-    let outlets = Outlets::open(&args.outlets, WhenFull::Wait, None)?;
+    let mut outlets = Outlets::open(&args.outlets, WhenFull::Wait, None)?;
     let mut also: Vec<_> = outlets.sinks().collect();
     if let Some(listener) = metrics::listen(&args.metrics)? {
         also.push(metrics::serve(listener, &args.metrics)?);

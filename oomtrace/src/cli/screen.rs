@@ -86,7 +86,7 @@ mod shown {
         if args.output.as_deref().is_some_and(output::is_dash) {
             return Err(Usage("--tui has the terminal for itself: -o FILE".to_owned()).into());
         }
-        let outlets = Outlets::open(&args.outlets, WhenFull::PassOver, None)?;
+        let mut outlets = Outlets::open(&args.outlets, WhenFull::PassOver, None)?;
         let mut capture = Capture::start()?;
         privileges::drop_unless_root();
         let mut pipe = BufReader::new(capture.child.stdout.take().context("a piped stdout is there")?);

@@ -1,4 +1,5 @@
-//! Episodes to other programs: a command ([`exec`]), the journal ([`journal`]), syslog ([`syslog`]).
+//! Episodes to other programs: a command ([`exec`]), the journal ([`journal`]), syslog ([`syslog`]); and to other machines, as
+//! OpenTelemetry has them (`otlp`, a cargo feature; [`endpoint`] is where).
 //!
 //! Each outlet has a thread and a queue of its own, so that one that hangs keeps neither the others nor whoever gives it episodes waiting.
 //! A queue that is full passes episodes over, and counts them. What is told of an episode in short is [`summary`]'s.
@@ -6,8 +7,11 @@
 //! None of this runs in the process of a capture, which may neither start programs nor open sockets: it gives its observations to a
 //! second process (`cli/helper.rs`).
 
+pub mod endpoint;
 pub mod exec;
 pub mod journal;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod queue;
 pub mod summary;
 pub mod syslog;
@@ -21,6 +25,7 @@ use std::time::Duration;
 use crate::model::{Episode, SessionInfo};
 use crate::sink::{Json, Sink, Totals};
 
+pub use endpoint::{BadEndpoint, Endpoint};
 pub use queue::{Outbox, Tally, WhenFull};
 
 /// An episode on its way.

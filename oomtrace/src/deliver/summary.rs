@@ -77,6 +77,6 @@ fn limiting(episode: &Episode) -> Option<&Name> {
 }
 
 /// As it is, when it is text without a NUL, which nothing in the kernel's names can have.
-fn plain(name: &Name) -> String {
+pub(super) fn plain(name: &Name) -> String {
     name.as_utf8().filter(|text| !text.contains('\0')).map_or_else(|| name.to_string(), str::to_owned)
 }

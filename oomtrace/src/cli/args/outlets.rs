@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::deliver::{journal, syslog};
+use crate::deliver::{Endpoint, journal, syslog};
 
 use super::values::duration;
 
@@ -26,6 +26,12 @@ pub struct OutletArgs {
     /// Write a line for each episode to syslog
     #[arg(long)]
     pub syslog: bool,
+    /// Send episodes and metrics by OTLP over HTTP to URL, as in http://127.0.0.1:4318
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<Endpoint>,
+    /// How long the end waits for a receiver
+    #[arg(long, value_name = "TIME", hide = true, requires = "otlp", default_value = "15s", value_parser = duration)]
+    pub otlp_patience: Duration,
     /// Where the journal listens
     #[arg(long, value_name = "PATH", hide = true, default_value = journal::SOCKET)]
     pub journal_socket: PathBuf,
@@ -41,6 +47,6 @@ impl OutletArgs {
     /// Whether there is any.
     #[must_use]
     pub fn any(&self) -> bool {
-        self.exec.is_some() || self.journald || self.syslog
+        self.exec.is_some() || self.journald || self.syslog || self.otlp.is_some()
     }
 }

@@ -266,7 +266,7 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-pub(in crate::sink) fn constraint(constraint: Constraint) -> &'static str {
+pub(crate) fn constraint(constraint: Constraint) -> &'static str {
     match constraint {
         Constraint::None => "none",
         Constraint::Cpuset => "cpuset",
@@ -295,7 +295,7 @@ pub(in crate::sink) fn reason(reason: Reason) -> &'static str {
     }
 }
 
-pub(in crate::sink) fn why(why: VictimWhy) -> &'static str {
+pub(crate) fn why(why: VictimWhy) -> &'static str {
     match why {
         VictimWhy::Chosen => "chosen",
         VictimWhy::Group => "group",

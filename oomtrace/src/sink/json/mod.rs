@@ -16,8 +16,8 @@ mod session;
 mod stats;
 
 pub use diff::difference;
-pub(super) use episode::{constraint, reason, why};
-pub(crate) use episode::{outcome, scope};
+pub(super) use episode::reason;
+pub(crate) use episode::{constraint, outcome, scope, why};
 pub use explain::explanation;
 pub use job::job;
 pub(crate) use ledger::LedgerJson;
