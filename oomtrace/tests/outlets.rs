@@ -124,3 +124,13 @@ fn what_a_command_finds_in_its_environment_is_documented() {
         assert!(documented, "docs/integrations.md does not have {name}");
     }
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn without_otlp_it_says_what_to_do() {
+    for command in [&["watch", "--duration", "1s"][..], &["replay", CORPUS]] {
+        let output = run(&[command, &["--otlp", "http://127.0.0.1:4318"]].concat());
+        assert_eq!(output.status.code(), Some(3));
+        assert!(text(&output.stderr).contains("--features otlp"), "{}", text(&output.stderr));
+    }
+}

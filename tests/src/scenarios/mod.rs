@@ -38,6 +38,7 @@ mod no_map_calls;
 mod no_phantoms;
 mod none_killable;
 mod oracle_agrees;
+mod otlp;
 mod parent_limit;
 mod play;
 mod random;
@@ -143,6 +144,7 @@ pub const SCENARIOS: &[Scenario] = &[
     once("metrics", metrics::run),
     once("hooks", hooks::run),
     once("screen", screen::run),
+    once("otlp", otlp::run),
     each("adjusted", adjusted::run),
     each("reaper", reaper::run),
     each("already_exiting", already_exiting::run),

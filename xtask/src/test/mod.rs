@@ -6,6 +6,7 @@
 //! - [`packages`]: man pages, completions, units, the DaemonSet, the .deb's files
 //! - [`readers`]: what databases and Perfetto read in exports
 //! - [`prometheus`]: a real Prometheus over the metrics
+//! - [`otlp`]: a receiver of the official definitions over logs and metrics
 //! - [`pages`]: what a browser makes of reports
 //! - [`guests`]: real OOMs on real kernels, listed in [`matrix`]
 //!
@@ -15,6 +16,7 @@ mod cargo;
 mod guests;
 mod host;
 mod matrix;
+mod otlp;
 mod packages;
 mod pages;
 mod prometheus;
@@ -60,6 +62,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     packages::run(&report, filter);
     readers::run(&report, filter);
     prometheus::run(&report, filter);
+    otlp::run(&report, filter);
     pages::run(&report, filter);
     if !args.no_vm {
         guests::run(&report, &matrix::entries(&args.kernel), args.jobs, filter);
