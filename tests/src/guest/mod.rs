@@ -33,7 +33,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        summary: "run the scenarios: [--group core|seeded|measure] [--filter SUBSTRING] [--seed N] [--list] [--out DIR]",
+        summary: "run the scenarios: [--group core|arch|seeded|measure] [--filter SUBSTRING] [--seed N] [--list] [--out DIR]",
         run: |words| crate::harness::runner::main(Arguments::new(words)),
     },
     Command {

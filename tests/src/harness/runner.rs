@@ -16,7 +16,7 @@ use super::stage::{Flavour, Stage};
 use super::sysctl::Sysctl;
 use crate::oracle::counters;
 use crate::programs::Arguments;
-use crate::scenarios::{Flavours, Group, SCENARIOS, Scenario};
+use crate::scenarios::{ARCH, Flavours, Group, SCENARIOS, Scenario};
 
 /// The kernel reports at most 10 OOMs in this time; a little is added for its coarse clock.
 const REPORT_WINDOW: Duration = Duration::from_millis(5_500);
@@ -33,29 +33,49 @@ struct Tally {
 
 /// What was asked for.
 struct Options {
-    group: Group,
+    wanted: Wanted,
     filter: Option<String>,
     seed: Option<u64>,
     out: PathBuf,
 }
 
-/// Runs what the arguments select: `[--group core|seeded|scale|small|systemd|instructions|measure] [--filter SUBSTRING] [--seed N] [--list]
+/// Which scenarios.
+enum Wanted {
+    /// Those of a group.
+    Group(Group),
+    /// Those of [`ARCH`].
+    Arch,
+}
+
+impl Wanted {
+    fn has(&self, scenario: &Scenario) -> bool {
+        match self {
+            Self::Group(group) => scenario.group == *group,
+            Self::Arch => scenario.group == Group::Core && ARCH.contains(&scenario.name),
+        }
+    }
+}
+
+/// Runs what the arguments select: `[--group core|arch|seeded|scale|small|systemd|instructions|measure] [--filter SUBSTRING] [--seed N] [--list]
 /// [--out DIR]`.
 pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
-    let group = match arguments.option::<String>("--group")?.as_deref() {
-        None | Some("core") => Group::Core,
-        Some("seeded") => Group::Seeded,
-        Some("scale") => Group::Scale,
-        Some("small") => Group::Small,
-        Some("systemd") => Group::Systemd,
-        Some("instructions") => Group::Instructions,
-        Some("measure") => Group::Measure,
+    let wanted = match arguments.option::<String>("--group")?.as_deref() {
+        None | Some("core") => Wanted::Group(Group::Core),
+        Some("arch") => Wanted::Arch,
+        Some("seeded") => Wanted::Group(Group::Seeded),
+        Some("scale") => Wanted::Group(Group::Scale),
+        Some("small") => Wanted::Group(Group::Small),
+        Some("systemd") => Wanted::Group(Group::Systemd),
+        Some("instructions") => Wanted::Group(Group::Instructions),
+        Some("measure") => Wanted::Group(Group::Measure),
         Some(other) => {
-            bail!("there is no group {other:?}: core, seeded, scale, small, systemd, instructions, measure")
+            bail!(
+                "there is no group {other:?}: core, arch, seeded, scale, small, systemd, instructions, measure"
+            )
         }
     };
     let options = Options {
-        group,
+        wanted,
         filter: arguments.option("--filter")?,
         seed: arguments.option("--seed")?,
         out: arguments.option("--out")?.unwrap_or_else(|| PathBuf::from("/out")),
@@ -97,7 +117,7 @@ pub fn main(mut arguments: Arguments) -> Result<ExitCode> {
 
 fn select(options: &Options) -> Vec<(String, &'static Scenario, Flavour)> {
     let mut selected = Vec::new();
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.group == options.group) {
+    for scenario in SCENARIOS.iter().filter(|scenario| options.wanted.has(scenario)) {
         let (flavours, told): (&[Flavour], bool) = match scenario.flavours {
             Flavours::Hooks => (&[Flavour::Fentry, Flavour::Kprobe], true),
             Flavours::Log => (&[Flavour::Log], true),

@@ -15,7 +15,7 @@ pub struct Details {
     pub cpu: Option<i64>,
     /// Whether the kernel is tainted.
     pub tainted: Option<bool>,
-    /// `Call Trace:`, innermost first.
+    /// `Call Trace:` (on arm64 `Call trace:`), innermost first.
     pub trace: Vec<TraceLine>,
     /// The first lines below `Mem-Info:`, pages.
     pub machine: Values,
@@ -84,7 +84,7 @@ impl Details {
                 self.cpu = after(line, "CPU: ");
                 self.tainted = Some(!line.contains(" Not tainted "));
             }
-            "Call Trace:" if self.trace.is_empty() => self.section = Section::Trace,
+            "Call Trace:" | "Call trace:" if self.trace.is_empty() => self.section = Section::Trace,
             "Mem-Info:" => self.section = Section::Memory,
             _ if line.starts_with("Memory cgroup stats for ") => self.section = Section::Memcg,
             _ if line.starts_with("Tasks state ") => self.section = Section::Outside,

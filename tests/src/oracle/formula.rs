@@ -2,7 +2,7 @@
 
 use super::report::Row;
 
-/// Bytes in a page on x86-64, where all of this runs.
+/// Bytes in a page on x86-64, and on Debian's arm64, where all of this runs.
 pub const PAGE_BYTES: u64 = 4096;
 
 /// The memory part of a row's points: rss, swap and page tables, in pages.

@@ -29,8 +29,8 @@ pub(super) fn clone_sharing_mm(flags: libc::c_int) -> Result<libc::pid_t> {
         // SAFETY: both calls take numbers only.
         unsafe { libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
         loop {
-            // SAFETY: pause() takes no arguments.
-            unsafe { libc::syscall(libc::SYS_pause) };
+            // SAFETY: without descriptors, a time and a mask every pointer may be null.
+            unsafe { libc::syscall(libc::SYS_ppoll, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
         }
     }
     // u128 for the 16-byte alignment that the ABI asks of a stack.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use super::common::{MIB, waiting_hog};
+use super::common::{FAULT, MIB, waiting_hog};
 use crate::harness::call_path;
 use crate::harness::cgroup::{Cgroup, Version};
 use crate::harness::process::Launch;
@@ -15,7 +15,7 @@ use crate::skip;
 
 pub(super) fn run(stage: &Stage) -> Result<()> {
     let fault = page_fault(stage)?;
-    ensure!(has(&fault, "handle_mm_fault") && has(&fault, "asm_exc_page_fault"), "a page fault: {fault:?}");
+    ensure!(has(&fault, "handle_mm_fault") && has(&fault, FAULT), "a page fault: {fault:?}");
 
     let write = file_write(stage)?;
     ensure!(write.iter().any(|name| name.starts_with("shmem_")), "a write to tmpfs: {write:?}");

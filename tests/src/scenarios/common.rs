@@ -15,6 +15,10 @@ use crate::harness::watch::Lines;
 /// A mebibyte.
 pub(super) const MIB: u64 = 1024 * 1024;
 
+/// Where a page fault enters the kernel, as its call paths name it.
+pub(super) const FAULT: &str =
+    if cfg!(target_arch = "aarch64") { "do_mem_abort" } else { "asm_exc_page_fault" };
+
 /// A hog inside `cgroup` that waits for the word to start. With the highest adjustment it is the first to be killed, whatever
 /// else is there.
 pub(super) fn waiting_hog(cgroup: &Cgroup) -> Result<Running> {

@@ -201,6 +201,20 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "measure", group: Group::Measure, flavours: Flavours::Hooks, run: measure::run },
 ];
 
+/// Those of the core group that another architecture could break, for guests that emulate one slowly: arguments and return values of
+/// functions, call paths, who is killed and why, what is allowed once attached, the kernel's log.
+pub const ARCH: &[&str] = &[
+    "oracle_agrees",
+    "memcg_200",
+    "global_200",
+    "call_trace",
+    "group_kill",
+    "replay_identical",
+    "sandboxed",
+    "ledger",
+    "global",
+];
+
 const fn each(name: &'static str, run: fn(&Stage) -> Result<()>) -> Scenario {
     Scenario { name, group: Group::Core, flavours: Flavours::Hooks, run }
 }
