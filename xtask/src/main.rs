@@ -4,6 +4,7 @@
 //! that failed. This file only reads the command line.
 
 mod apt;
+mod arch;
 mod bench;
 mod cache;
 mod demo;
@@ -38,7 +39,7 @@ struct Cli {
 enum Chore {
     /// Measure oomtrace beside bpftrace, bcc, trace-cmd and perf, in guests, and write docs/benchmarks.md
     Bench(bench::Args),
-    /// Build the eBPF object that is committed in oomtrace/ebpf/
+    /// Build the eBPF objects that are committed in oomtrace/ebpf/
     BuildEbpf(ebpf::Args),
     /// What a commit must pass, without network or guests: style, lints, plain tests, the digest of the eBPF sources
     Check,

@@ -16,7 +16,9 @@ use oomtrace_common::{
     record::Header,
 };
 
-pub(crate) use self::stack::{capture as capture_stack, send as send_stack};
+pub(crate) use self::stack::{
+    capture as capture_stack, capture_at_entry as capture_stack_at_entry, send as send_stack,
+};
 use crate::{
     emit::{leaves_headroom, wake_if_filling},
     episode::State,

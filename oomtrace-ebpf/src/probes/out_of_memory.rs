@@ -29,7 +29,7 @@ fn out_of_memory_fexit(ctx: FExitContext) -> u32 {
 #[kprobe]
 fn out_of_memory_kprobe(ctx: ProbeContext) -> u32 {
     if let Some(oc) = ctx.arg(0) {
-        evidence::capture_stack(ctx.as_ptr());
+        evidence::capture_stack_at_entry(&ctx);
         if episode::open(oc).is_some() {
             steps::go(&ctx, step::SUBJECT);
         }

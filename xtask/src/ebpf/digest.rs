@@ -1,4 +1,4 @@
-//! `oomtrace/ebpf/SOURCES.sha256`: what the committed object was built from, so that a plain `cargo test` fails when
+//! `oomtrace/ebpf/SOURCES.sha256`: what the committed objects were built from, so that a plain `cargo test` fails when
 //! somebody changes the sources and forgets to rebuild, without any BPF tool.
 //!
 //! The file has one line a fact, sorted within each kind:
@@ -7,14 +7,14 @@
 //! # comment
 //! rustc …                      toolchain, for the reader: not compared, `build-ebpf --check` proves the bytes
 //! bpf-linker …
-//! object  <sha256>  <file>     the object itself, compared
+//! object  <sha256>  <file>     an object itself, compared
 //! part    <sha256>  <name>     a part of a file, or the recipe, compared
 //! source  <sha256>  <path>     a whole file, path relative to the checkout, compared
 //! ```
 //!
 //! Sources are all `*.rs` and `Cargo.toml` below the eBPF crate and the crate that it shares with the collector. The
 //! parts are the profiles in the root manifest (without comments), the edition, the locked versions of the registry
-//! crates that the object contains, and the flags in this program.
+//! crates that the objects contain, and the flags in this program.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use super::{FLAGS, PROFILE, TARGET, lockfile};
+use super::{FOLDER, PROFILE, TARGET, file, flags, lockfile};
+use crate::arch::Arch;
 
 /// The folders whose files are sources.
 const FOLDERS: &[&str] = &["oomtrace-common", "oomtrace-ebpf"];
@@ -32,11 +33,11 @@ const FOLDERS: &[&str] = &["oomtrace-common", "oomtrace-ebpf"];
 const FILE: &str = "oomtrace/ebpf/SOURCES.sha256";
 
 /// The record of this checkout.
-pub(super) fn file() -> PathBuf {
+pub(super) fn record() -> PathBuf {
     crate::workspace::root().join(FILE)
 }
 
-/// What is compared, the object apart: (kind, name) to digest.
+/// What is compared, the objects apart: (kind, name) to digest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record(BTreeMap<(String, String), String>);
 
@@ -68,26 +69,27 @@ impl Record {
         let skip = [("oomtrace-common", "aya")];
         let lock = lockfile::below(&read_text(&root.join("Cargo.lock"))?, "oomtrace-ebpf", &skip)?;
         add("part", "Cargo.lock, what oomtrace-ebpf needs", lock.as_bytes());
-        let recipe = format!("{TARGET} {PROFILE} {}", FLAGS.join(" "));
-        add("part", "flags in xtask/src/ebpf/mod.rs", recipe.as_bytes());
+        for arch in Arch::ALL {
+            let recipe = format!("{TARGET} {PROFILE} {}", flags(arch).join(" "));
+            add("part", &format!("flags for {} in xtask/src/ebpf/mod.rs", arch.name()), recipe.as_bytes());
+        }
         Ok(Self(lines))
     }
 
-    /// The file's text.
-    pub(super) fn render(&self, versions: &str, object: &[u8]) -> String {
+    /// The file's text, for the objects that are in `root`.
+    pub(super) fn render(&self, versions: &str, root: &Path) -> Result<String> {
         let mut text = String::from(
-            "# What oomtrace.bpf.o was built from. Written by `cargo xtask build-ebpf`, compared by a test; do not edit.\n",
+            "# What the objects were built from. Written by `cargo xtask build-ebpf`, compared by a test; do not edit.\n",
         );
         text += versions;
-        let object = [(object_key(), sha256(object))];
-        for ((kind, name), digest) in object.iter().map(|(key, digest)| (key, digest)).chain(&self.0) {
+        for ((kind, name), digest) in objects(root)?.iter().chain(&self.0) {
             text += &format!("{kind}  {digest}  {name}\n");
         }
-        text
+        Ok(text)
     }
 }
 
-/// Fails when the record of `root` does not fit its sources or its object.
+/// Fails when the record of `root` does not fit its sources or its objects.
 pub(super) fn verify(root: &Path) -> Result<()> {
     let advice = "Run `cargo xtask build-ebpf` and commit what it changes in oomtrace/ebpf/.";
     let text = read_text(&root.join(FILE)).context(advice)?;
@@ -100,7 +102,7 @@ pub(super) fn verify(root: &Path) -> Result<()> {
         })
         .collect();
     let mut actual = Record::of_tree(root)?.0;
-    actual.insert(object_key(), sha256(&read(&root.join("oomtrace/ebpf/oomtrace.bpf.o"))?));
+    actual.extend(objects(root)?);
     if recorded != actual {
         let mut names: Vec<&str> = recorded
             .iter()
@@ -111,16 +113,20 @@ pub(super) fn verify(root: &Path) -> Result<()> {
             .collect();
         names.sort_unstable();
         bail!(
-            "the committed eBPF object was not built from these sources; changed: {}. {advice}",
+            "the committed eBPF objects were not built from these sources; changed: {}. {advice}",
             names.join(", ")
         );
     }
     Ok(())
 }
 
-/// How the object itself is listed.
-fn object_key() -> (String, String) {
-    ("object".to_owned(), "oomtrace.bpf.o".to_owned())
+/// The lines of the objects themselves.
+fn objects(root: &Path) -> Result<BTreeMap<(String, String), String>> {
+    let line = |file: &str| {
+        let bytes = read(&root.join(FOLDER).join(file))?;
+        Ok((("object".to_owned(), file.to_owned()), sha256(&bytes)))
+    };
+    Arch::ALL.into_iter().map(|arch| line(file(arch))).collect()
 }
 
 /// All source files below `folder`. Build output and hidden files are none.

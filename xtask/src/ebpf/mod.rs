@@ -1,6 +1,6 @@
-//! `cargo xtask build-ebpf`: compiles `oomtrace-ebpf` and puts the object beside the loader.
+//! `cargo xtask build-ebpf`: compiles `oomtrace-ebpf` for each architecture and puts the objects beside the loader.
 //!
-//! The object is committed, so its bytes must not depend on who built it, where, or with which cache folder: paths are
+//! The objects are committed, so their bytes must not depend on who built it, where, or with which cache folder: paths are
 //! mapped to fixed names, there is no debug information, and the toolchain is of one fixed version. `--check` proves
 //! that the committed bytes are what the sources give; [`digest`] lets a plain `cargo test` notice changed sources.
 
@@ -14,6 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::toolchain::{self, Toolchain};
 use crate::{run, workspace};
 
@@ -23,27 +24,41 @@ const TARGET: &str = "bpfel-unknown-none";
 /// The profile in the root manifest.
 const PROFILE: &str = "bpf";
 
-/// rustc's flags beside those that name paths. Part of the digest.
+/// rustc's flags beside those that name paths, and the one that names the architecture. Part of the digest.
 ///
 /// The CPU is left at bpf-linker's default, as aya-build does. That is the instruction set without 32-bit
 /// registers: every kernel with BPF takes it, and the verifiers of 5.10's time track bounds of 64-bit registers better.
 /// There is no `--btf`: it wants debug information, and the loader needs neither for these program types.
-const FLAGS: &[&str] = &["--cfg=bpf_target_arch=\"x86_64\""];
+fn flags(arch: Arch) -> Vec<String> {
+    // In which registers a kprobe finds arguments. All else in an object is the same for all.
+    vec![format!("--cfg=bpf_target_arch=\"{}\"", arch.name())]
+}
+
+/// An architecture's object, in [`FOLDER`].
+fn file(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "oomtrace.bpf.o",
+        Arch::Aarch64 => "oomtrace.aarch64.bpf.o",
+    }
+}
 
 /// What to do, as given on the command line.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Change nothing: fail unless the committed object is byte for byte what the sources give
+    /// Change nothing: fail unless the committed objects are byte for byte what the sources give
     #[arg(long)]
     check: bool,
-    /// Write the object here, and leave the committed one alone
-    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    /// Write the objects into this folder, and leave the committed ones alone
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
     out: Option<PathBuf>,
 }
 
-/// The committed object.
-pub(crate) fn object() -> PathBuf {
-    workspace::root().join("oomtrace/ebpf/oomtrace.bpf.o")
+/// The folder of the committed objects, in a checkout.
+const FOLDER: &str = "oomtrace/ebpf";
+
+/// A committed object.
+fn object(arch: Arch) -> PathBuf {
+    workspace::root().join(FOLDER).join(file(arch))
 }
 
 /// Runs the command.
@@ -52,28 +67,34 @@ pub(crate) fn main(args: &Args) -> Result<()> {
     if args.check {
         return check(&toolchain);
     }
-    let bytes = compile(&toolchain)?;
-    if let Some(out) = &args.out {
-        return replace(out, &bytes);
+    let folder = args.out.clone().unwrap_or_else(|| workspace::root().join(FOLDER));
+    for arch in Arch::ALL {
+        let bytes = compile(&toolchain, arch)?;
+        let object = folder.join(file(arch));
+        replace(&object, &bytes)?;
+        eprintln!("{}: {} bytes", object.display(), bytes.len());
     }
-    let object = object();
-    let record = digest::Record::of_tree(&workspace::root())?;
-    replace(&object, &bytes)?;
-    replace(&digest::file(), record.render(&toolchain.versions, &bytes).as_bytes())?;
-    eprintln!("{}: {} bytes", object.display(), bytes.len());
+    if args.out.is_none() {
+        let root = workspace::root();
+        let record = digest::Record::of_tree(&root)?;
+        replace(&digest::record(), record.render(&toolchain.versions, &root)?.as_bytes())?;
+    }
     Ok(())
 }
 
-/// Fails unless the committed object is what the sources give.
+/// Fails unless the committed objects are what the sources give.
 pub(crate) fn check(toolchain: &Toolchain) -> Result<()> {
-    compare(&compile(toolchain)?, toolchain)
+    for arch in Arch::ALL {
+        compare(arch, &compile(toolchain, arch)?, toolchain)?;
+    }
+    digest::verify(&workspace::root())
 }
 
 /// Compiles, and returns the object's bytes.
-fn compile(toolchain: &Toolchain) -> Result<Vec<u8>> {
+fn compile(toolchain: &Toolchain, arch: Arch) -> Result<Vec<u8>> {
     let root = workspace::root();
     let target_dir = workspace::target().join("ebpf");
-    let mut flags: Vec<String> = FLAGS.iter().map(|&f| f.to_owned()).collect();
+    let mut flags = flags(arch);
     flags.push(format!("-Clinker={}", toolchain.bpf_linker.display()));
     // rustc takes the last prefix that fits, so the folders that may lie inside others come later.
     for (from, to) in [(root.clone(), "/oomtrace")]
@@ -101,7 +122,7 @@ fn compile(toolchain: &Toolchain) -> Result<Vec<u8>> {
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("CARGO_MANIFEST_DIR")
         .current_dir(&root);
-    run::check(&mut cargo).context("cannot build the eBPF object")?;
+    run::check(&mut cargo).with_context(|| format!("cannot build the eBPF object for {}", arch.name()))?;
     let built = target_dir.join(TARGET).join(PROFILE).join("oomtrace");
     fs::read(&built).with_context(|| format!("cannot read {}", built.display()))
 }
@@ -125,8 +146,8 @@ fn real(path: &Path) -> Result<PathBuf> {
 }
 
 /// Compares a fresh object with the committed one.
-fn compare(built: &[u8], toolchain: &Toolchain) -> Result<()> {
-    let path = object();
+fn compare(arch: Arch, built: &[u8], toolchain: &Toolchain) -> Result<()> {
+    let path = object(arch);
     let advice = "Run `cargo xtask build-ebpf` and commit what it changes in oomtrace/ebpf/.";
     let committed = fs::read(&path)
         .with_context(|| format!("cannot read the committed object {}. {advice}", path.display()))?;
@@ -142,7 +163,6 @@ fn compare(built: &[u8], toolchain: &Toolchain) -> Result<()> {
             toolchain.versions
         );
     }
-    digest::verify(&workspace::root())?;
     eprintln!("{} is byte for byte what the sources give", path.display());
     Ok(())
 }

@@ -89,8 +89,19 @@ const ALLOCATOR: [&str; 7] = [
     "vma_alloc_folio",
 ];
 /// Ways into the kernel.
-const ENTRIES: [&str; 7] =
-    ["asm_", "entry_", "do_syscall_", "__x64_sys_", "x64_sys_call", "__arm64_sys_", "ret_from_fork"];
+const ENTRIES: [&str; 11] = [
+    "asm_",
+    "entry_",
+    "do_syscall_",
+    "__x64_sys_",
+    "x64_sys_call",
+    "ret_from_fork",
+    "el0",
+    "do_el0_",
+    "invoke_syscall",
+    "__arm64_sys_",
+    "do_mem_abort",
+];
 
 /// `in a page fault`; `None` when the path does not tell.
 pub(super) fn words(stack: &Stack) -> Option<String> {

@@ -35,8 +35,14 @@ use crate::{
     model::{SessionInfo, SourceKind, observation::Lost},
 };
 
-/// The compiled programs; `cargo xtask build-ebpf` makes them.
+/// The compiled programs; `cargo xtask build-ebpf` makes them, for every architecture that they know the registers of.
+#[cfg(target_arch = "x86_64")]
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.bpf.o");
+#[cfg(target_arch = "aarch64")]
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/oomtrace.aarch64.bpf.o");
+/// Elsewhere there are none, and what needs none works: the kernel's log, recordings.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) static OBJECT: &[u8] = &[];
 
 /// How to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -377,6 +377,11 @@ fn make(name: &str, map: &aya_obj::Map) -> io::Result<OwnedFd> {
 }
 
 fn syscall(command: &str, error: &io::Error) -> String {
+    /// `ENOTSUPP` (include/linux/errno.h), which the kernel keeps to itself: the C library has no words for it.
+    const ENOTSUPP: i32 = 524;
+    if error.raw_os_error() == Some(ENOTSUPP) {
+        return format!("bpf({command}): this kernel does not support it (ENOTSUPP)");
+    }
     format!("bpf({command}): {error}")
 }
 
