@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::{cache, run};
 
 /// A package, and what it is in the suite.
@@ -27,23 +28,30 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Makes sure that `program` can be run, installing `package` if it cannot.
 pub(crate) fn install(program: &str, package: &str) -> Result<()> {
-    if run::exists(program) {
+    install_all(program, &[package], || run::exists(program))
+}
+
+/// Makes sure that `is_there`, by installing packages for `what` if it is not.
+pub(crate) fn install_all(what: &str, packages: &[&str], is_there: impl Fn() -> bool) -> Result<()> {
+    if is_there() {
         return Ok(());
     }
-    let advice = format!("`{program}` is not installed; please install the package `{package}`");
+    let names = packages.join(" ");
+    let several = if packages.len() == 1 { "" } else { "s" };
+    let advice = format!("`{what}` is not installed; please install the package{several} `{names}`");
     if !run::exists("apt-get") {
         bail!("{advice} (there is no apt-get here, so this command cannot do it)");
     }
     if !rustix::process::geteuid().is_root() {
-        bail!("{advice} (only root can):\n  sudo apt-get install --no-install-recommends {package}");
+        bail!("{advice} (only root can):\n  sudo apt-get install --no-install-recommends {names}");
     }
     let _lock = cache::lock("apt-install")?;
-    if run::exists(program) {
+    if is_there() {
         return Ok(());
     }
-    eprintln!("installing the package {package}, which has `{program}`");
+    eprintln!("installing the package{several} {names}, for `{what}`");
     let mut apt = Command::new("apt-get");
-    apt.args(["install", "--yes", "--quiet", "--no-install-recommends", package]);
+    apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
     apt.env("DEBIAN_FRONTEND", "noninteractive");
     if !lists_present() || run::check_quietly(&mut apt).is_err() {
         // Lists may be missing (an image without them) or too old to name files that still exist.
@@ -112,22 +120,32 @@ impl Mirrors {
 pub(crate) struct Suite {
     name: String,
     dir: PathBuf,
+    arch: Arch,
 }
 
 impl Suite {
     /// Fetches the suite's lists, and checks their signature as apt always does.
     pub(crate) fn fetch(name: &str) -> Result<Self> {
+        Self::fetch_for(name, Arch::X86_64)
+    }
+
+    /// The same for an architecture, which need not be the machine's.
+    pub(crate) fn fetch_for(name: &str, arch: Arch) -> Result<Self> {
         let mirrors = Mirrors::of_this_machine()?;
         let uri = if name.ends_with("-security") { &mirrors.security } else { &mirrors.main };
         // Without the keyring's file apt falls back to the keys it trusts by default.
         let signed_by =
             if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
-        let dir = cache::dir()?.join("apt").join(name);
+        let folder = match arch {
+            Arch::X86_64 => name.to_owned(),
+            Arch::Aarch64 => format!("{name}-{}", arch.debian()),
+        };
+        let dir = cache::dir()?.join("apt").join(&folder);
         for part in ["lists/partial", "archives/partial"] {
             let part = dir.join(part);
             fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
         }
-        let _lock = cache::lock(&format!("apt-{name}"))?;
+        let _lock = cache::lock(&format!("apt-{folder}"))?;
         let write = |file: &str, text: &str| {
             let path = dir.join(file);
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -135,7 +153,7 @@ impl Suite {
         write("sources.list", &format!("deb {signed_by}{uri} {name} main\n"))?;
         // An empty status file: what is installed here must not colour the choice of versions.
         write("status", "")?;
-        let suite = Self { name: name.to_owned(), dir };
+        let suite = Self { name: name.to_owned(), dir, arch };
         run::check_quietly(suite.command("apt-get").args(["update", "--quiet"]))
             .with_context(|| format!("cannot fetch the package lists of {name} from {uri}"))?;
         Ok(suite)
@@ -159,6 +177,8 @@ impl Suite {
             "Acquire::Check-Valid-Until=false".to_owned(),
             // apt's own download user cannot enter a cache below a private home folder.
             "APT::Sandbox::User=root".to_owned(),
+            format!("APT::Architecture={}", self.arch.debian()),
+            format!("APT::Architectures={}", self.arch.debian()),
         ] {
             command.arg("-o").arg(option);
         }

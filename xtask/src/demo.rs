@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
+use crate::arch::Arch;
 use crate::kernels::{self, Kernel};
 use crate::vm::initramfs::{self, Programs};
 use crate::vm::{self, AccelChoice, Guest, Hardware};
@@ -82,9 +83,9 @@ fn here(oomtrace: &Path, words: &[String]) -> Result<ExitCode> {
 
 /// `oomtrace demo` in a guest. An error is a guest that did not come up; a demo that failed in it is none.
 fn in_guest(words: &[String], why: &str) -> Result<ExitCode> {
-    vm::need_qemu()?;
+    vm::need_qemu(Arch::X86_64)?;
     let kernel = any_kernel()?;
-    let programs = Programs::get()?;
+    let programs = Programs::get(Arch::X86_64)?;
     eprintln!("demo: {why}");
     eprintln!("demo: so it happens live in a virtual machine with Debian's {}", kernel.description);
     let hardware = Hardware {

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::arch::Arch;
 use crate::{apt, cache};
 
 /// A name on the command line, and the package it stands for.
 struct Series {
     name: &'static str,
+    arch: Arch,
     suite: &'static str,
     /// The package that the tests were written against.
     package: &'static str,
@@ -18,23 +20,28 @@ struct Series {
 }
 
 /// The image for virtual machines: small, with serial ports built in.
-const FLAVOUR: &str = "-cloud-amd64";
+fn flavour(arch: Arch) -> String {
+    format!("-cloud-{}", arch.debian())
+}
 
 const SERIES: &[Series] = &[
     Series {
         name: "5.10",
+        arch: Arch::X86_64,
         suite: "bullseye-security",
         package: "linux-image-5.10.0-46-cloud-amd64",
         prefix: "linux-image-5.10.",
     },
     Series {
         name: "6.1",
+        arch: Arch::X86_64,
         suite: "bookworm-security",
         package: "linux-image-6.1.0-56-cloud-amd64",
         prefix: "linux-image-6.1.",
     },
     Series {
         name: "6.12",
+        arch: Arch::X86_64,
         suite: "trixie-security",
         package: "linux-image-6.12.117+deb13-cloud-amd64",
         prefix: "linux-image-6.12.",
@@ -42,9 +49,24 @@ const SERIES: &[Series] = &[
     // From 6.19 on the file is in `linux-binary-…`, and `linux-image-…` is empty.
     Series {
         name: "7.3",
+        arch: Arch::X86_64,
         suite: "trixie-backports",
         package: "linux-binary-7.3.4+deb13-cloud-amd64",
         prefix: "linux-binary-7.3.",
+    },
+    Series {
+        name: "6.1-arm64",
+        arch: Arch::Aarch64,
+        suite: "bookworm-security",
+        package: "linux-image-6.1.0-56-cloud-arm64",
+        prefix: "linux-image-6.1.",
+    },
+    Series {
+        name: "6.12-arm64",
+        arch: Arch::Aarch64,
+        suite: "trixie-security",
+        package: "linux-image-6.12.117+deb13-cloud-arm64",
+        prefix: "linux-image-6.12.",
     },
 ];
 
@@ -53,6 +75,7 @@ const SERIES: &[Series] = &[
 pub(crate) struct Kernel {
     /// What to call it: the series, or the file's name.
     pub(crate) name: String,
+    pub(crate) arch: Arch,
     /// What it is exactly: package and version, or a path.
     pub(crate) description: String,
     /// The Debian suite that it is from, if it is.
@@ -61,15 +84,21 @@ pub(crate) struct Kernel {
     pub(crate) file: PathBuf,
 }
 
-/// The names, oldest first.
+/// The names, those of x86-64 first, oldest first.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     SERIES.iter().map(|series| series.name)
 }
 
-/// Those of [`names`] that need no download.
+/// The architecture of a kernel's name; the path of a file is one for x86-64.
+pub(crate) fn arch_of(name: &str) -> Arch {
+    SERIES.iter().find(|series| series.name == name).map_or(Arch::X86_64, |series| series.arch)
+}
+
+/// Those of [`names`] for x86-64 that need no download.
 pub(crate) fn cached() -> Result<Vec<&'static str>> {
     let cache = cache::dir()?;
-    Ok(names().filter(|name| cache.join("kernels").join(name).is_dir()).collect())
+    let fast = names().filter(|&name| arch_of(name) == Arch::X86_64);
+    Ok(fast.filter(|name| cache.join("kernels").join(name).is_dir()).collect())
 }
 
 /// Finds a kernel by name, downloading it the first time, or by the path of a file.
@@ -83,7 +112,13 @@ pub(crate) fn get(name: &str) -> Result<Kernel> {
         bail!("`{name}` is neither one of {} nor the path of a kernel image", names.join(", "));
     }
     let short = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Kernel { name: short, description: name.to_owned(), suite: None, file: file.canonicalize()? })
+    Ok(Kernel {
+        name: short,
+        arch: Arch::X86_64,
+        description: name.to_owned(),
+        suite: None,
+        file: file.canonicalize()?,
+    })
 }
 
 impl Series {
@@ -91,17 +126,18 @@ impl Series {
         let folder = cache::folder(&format!("kernels/{}", self.name), |folder| self.download(folder))?;
         let description = fs::read_to_string(folder.join("package"))?.trim().to_owned();
         let file = folder.join("vmlinuz");
-        Ok(Kernel { name: self.name.to_owned(), description, suite: Some(self.suite), file })
+        Ok(Kernel { name: self.name.to_owned(), arch: self.arch, description, suite: Some(self.suite), file })
     }
 
     /// Fills the folder with `vmlinuz` and `package`, a line that names package and version.
     fn download(&self, folder: &Path) -> Result<()> {
-        let suite = apt::Suite::fetch(self.suite)?;
+        let suite = apt::Suite::fetch_for(self.suite, self.arch)?;
         let mut package = self.package.to_owned();
         if suite.versions(&package)?.is_empty() {
             let names = suite.names(self.prefix)?;
-            let newest = newest(&names).with_context(|| {
-                format!("{} has neither {package} nor any other {}*{FLAVOUR}", self.suite, self.prefix)
+            let flavour = flavour(self.arch);
+            let newest = newest(&names, &flavour).with_context(|| {
+                format!("{} has neither {package} nor any other {}*{flavour}", self.suite, self.prefix)
             })?;
             eprintln!("{package} is gone from {}; taking {newest} instead", self.suite);
             package = newest.to_owned();
@@ -120,14 +156,14 @@ impl Series {
 }
 
 /// The newest of the cloud images, by the numbers in their names.
-fn newest(names: &[String]) -> Option<&str> {
+fn newest<'a>(names: &'a [String], flavour: &str) -> Option<&'a str> {
     let numbers = |name: &str| -> Vec<u64> {
         name.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
     };
     names
         .iter()
         .map(String::as_str)
-        .filter(|name| name.ends_with(FLAVOUR) && !name.contains("unsigned"))
+        .filter(|name| name.ends_with(flavour) && !name.contains("unsigned"))
         .max_by_key(|name| numbers(name))
 }
 
@@ -156,6 +192,6 @@ mod tests {
             "linux-image-6.12.300+deb13-cloud-amd64-unsigned",
         ]
         .map(str::to_owned);
-        assert_eq!(newest(&names), Some("linux-image-6.12.117+deb13-cloud-amd64"));
+        assert_eq!(newest(&names, "-cloud-amd64"), Some("linux-image-6.12.117+deb13-cloud-amd64"));
     }
 }

@@ -7,6 +7,7 @@ mod apt;
 mod arch;
 mod bench;
 mod cache;
+mod cross;
 mod demo;
 mod dist;
 mod ebpf;

@@ -55,7 +55,12 @@ pub(crate) fn exists(program: &str) -> bool {
 
 /// The cargo that runs us, or the one on the path, without the variables that describe our own package.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo_at(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A certain cargo, likewise.
+pub(crate) fn cargo_at(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     for name in CARGO_LEFTOVERS {
         command.env_remove(name);
     }

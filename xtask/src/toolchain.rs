@@ -1,9 +1,9 @@
-//! The tools that turn Rust into an eBPF object, each fetched where it is missing:
+//! The tools that turn Rust into an eBPF object, or into a program for another architecture, each fetched where it is missing:
 //!
-//! - rustc of one fixed release, because the committed object must come out the same everywhere;
+//! - rustc of one fixed release, because the committed objects must come out the same everywhere;
 //! - the standard library's source (`rust-src`) of that release, from rustup, or from Debian where rustup cannot
 //!   download, as on a machine that reaches only package mirrors. Both give the same object;
-//! - bpf-linker, built by `cargo install` into the cache.
+//! - bpf-linker, for objects, built by `cargo install` into the cache.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -43,6 +43,21 @@ pub(crate) struct Toolchain {
     pub(crate) versions: String,
 }
 
+/// rustc and cargo of one release, with the source of its library.
+pub(crate) struct Rust {
+    /// What to set `RUSTC` to.
+    pub(crate) rustc: PathBuf,
+    /// The cargo of the same release.
+    pub(crate) cargo: PathBuf,
+}
+
+/// What builds the library with the program, for a target that there is none of.
+pub(crate) fn with_library() -> Result<Rust> {
+    let real = find_sysroot()?;
+    let (rustc, _) = with_source(&real)?;
+    Ok(Rust { rustc, cargo: real.join("bin/cargo") })
+}
+
 /// Finds the tools and fetches what is missing.
 pub(crate) fn get() -> Result<Toolchain> {
     let real = find_sysroot()?;
@@ -78,7 +93,7 @@ fn find_sysroot() -> Result<PathBuf> {
         asked.push(version.trim_end().to_owned());
     }
     bail!(
-        "the eBPF object is built with rustc {RUSTC}, so that its bytes are the same everywhere; here is {}. Please \
+        "the eBPF objects are built with rustc {RUSTC}, so that their bytes are the same everywhere; here is {}. Please \
          run:\n  rustup toolchain install {RUSTC} --profile minimal",
         if asked.is_empty() { "no rustc".to_owned() } else { asked.join(" and ") }
     )

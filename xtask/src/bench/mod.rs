@@ -24,6 +24,7 @@ use serde_json::json;
 use self::results::Results;
 use self::root::Root;
 use self::suites::{Boot, SUITES};
+use crate::arch::Arch;
 use crate::kernels::Kernel;
 use crate::vm::initramfs::{self, Programs};
 use crate::{kernels, vm, workspace};
@@ -62,7 +63,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let results = Results::open(folder.join(kind))?;
     let mut failed = 0;
     if !args.tables {
-        vm::need_qemu()?;
+        vm::need_qemu(Arch::X86_64)?;
         let programs = Programs::as_shipped()?;
         let default: &[&str] = if args.quick { &["6.1"] } else { &["6.1", "7.3"] };
         let chosen: Vec<&str> = args.kernel.iter().map(String::as_str).collect();
@@ -84,7 +85,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         if args.shell.is_some() {
             return Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        let bytes = fs::metadata(initramfs::shipped()?).context("cannot look at the binary")?.len();
+        let bytes =
+            fs::metadata(initramfs::shipped(Arch::X86_64)?).context("cannot look at the binary")?.len();
         results.keep("binary", &[json!({ "row": "binary", "bytes": bytes })])?;
     }
     let (default, command) = if args.quick {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::root::Root;
+use crate::arch::Arch;
 use crate::kernels::Kernel;
 use crate::run;
 use crate::vm::initramfs;
@@ -29,7 +30,7 @@ pub(super) fn measure(disk: &Path, folder: &Path, kernel: &Kernel, root: &Root) 
         Command::new("tar").arg("--extract").arg("--file").arg(disk).arg("--directory").arg(&files),
     )?;
     fs::remove_file(disk).context("cannot remove the guest's disk")?;
-    let ours = initramfs::shipped()?;
+    let ours = initramfs::shipped(Arch::X86_64)?;
     let session = files.join("oomtrace.oomtrace");
     let replay = |more: &[&str]| {
         let mut command = Command::new(&ours);

@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Commit, DOCUMENTS, copy};
-use crate::vm::initramfs::TARGET;
+use crate::arch::Arch;
 use crate::{run, workspace};
 
 /// Makes `oomtrace-VERSION-TARGET.tar.gz` in `out`.
-pub(super) fn make(out: &Path, program: &Path, pages: &Path, commit: &Commit) -> Result<PathBuf> {
-    let name = format!("oomtrace-{}-{TARGET}", env!("CARGO_PKG_VERSION"));
+pub(super) fn make(out: &Path, arch: Arch, program: &Path, pages: &Path, commit: &Commit) -> Result<PathBuf> {
+    let name = format!("oomtrace-{}-{}", env!("CARGO_PKG_VERSION"), arch.target());
     let scratch = tempfile::tempdir_in(out).context("cannot create a temporary folder")?;
     let tree = scratch.path().join(&name);
     fs::create_dir(&tree).context("cannot create the archive's folder")?;

@@ -19,6 +19,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
+use crate::arch::Arch;
 use crate::{run, vm, workspace};
 
 pub(crate) use pages::write as pages;
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Leave the .deb out, for which cargo-deb is built the first time
     #[arg(long)]
     no_deb: bool,
+    /// Only for this architecture [default: both]
+    #[arg(long, value_enum, value_name = "ARCH")]
+    arch: Option<Arch>,
 }
 
 /// The documents that every package has.
@@ -44,14 +48,21 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     }
     fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
 
-    eprintln!("building the static program");
-    let program = vm::initramfs::shipped()?;
     eprintln!("writing man pages and completions");
     let pages = pages::write(&commit.date)?;
-    let mut made = vec![archive::make(&out, &program, &pages, &commit)?];
-    image(&out.join("image"), &program)?;
-    if !args.no_deb {
-        made.push(deb::make(&out, &commit)?);
+    let mut made = Vec::new();
+    let (mut programs, mut images) = (Vec::new(), Vec::new());
+    for arch in Arch::ALL.into_iter().filter(|arch| args.arch.is_none_or(|wanted| wanted == *arch)) {
+        eprintln!("building the static program for {}", arch.name());
+        let program = vm::initramfs::shipped(arch)?;
+        made.push(archive::make(&out, arch, &program, &pages, &commit)?);
+        let image = out.join(image_of(arch));
+        write_image(&image, &program)?;
+        images.push(image);
+        if !args.no_deb {
+            made.push(deb::make(&out, arch, &commit)?);
+        }
+        programs.push(program);
     }
     let sums = out.join("SHA256SUMS");
     fs::write(&sums, sums_of(&made)?).with_context(|| format!("cannot write {}", sums.display()))?;
@@ -61,13 +72,14 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         commit.id,
         if commit.is_clean { "" } else { ", with changes that are not in it" }
     );
-    for path in made.iter().chain([&program]) {
+    for path in made.iter().chain(&programs) {
         let bytes = fs::metadata(path).with_context(|| format!("no {}", path.display()))?.len();
         println!("{:>10}  {}", bytes, path.display());
     }
     println!("{:>10}  {}", "", sums.display());
-    let image = out.join("image");
-    println!("{:>10}  {}  (podman build -f contrib/oci/Containerfile {1})", "", image.display());
+    for image in images {
+        println!("{:>10}  {}  (podman build -f contrib/oci/Containerfile {1})", "", image.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -103,8 +115,16 @@ impl Commit {
     }
 }
 
-/// The folder that an image is built from.
-fn image(folder: &Path, program: &Path) -> Result<()> {
+/// The name of the folder that an image is built from.
+fn image_of(arch: Arch) -> String {
+    match arch {
+        Arch::X86_64 => "image".to_owned(),
+        Arch::Aarch64 => format!("image-{}", arch.debian()),
+    }
+}
+
+/// What is in it.
+fn write_image(folder: &Path, program: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     copy(program, &folder.join("oomtrace"))?;
     for name in ["LICENSE-MIT", "LICENSE-APACHE"] {

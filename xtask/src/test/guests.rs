@@ -23,10 +23,11 @@ use anyhow::{Context as _, Result};
 
 use super::matrix::Entry;
 use super::report::{Report, Totals, Verdict};
+use crate::arch::Arch;
 use crate::vm::initramfs::{self, Programs};
 use crate::vm::qemu::Sink;
 use crate::vm::{self, Guest};
-use crate::{kernels, workspace};
+use crate::{cross, kernels, workspace};
 
 /// How long the tests of one guest may take.
 const TIMEOUT: Duration = Duration::from_secs(25 * 60);
@@ -37,26 +38,38 @@ const SILENCE: Duration = Duration::from_secs(6 * 60);
 pub(super) fn run(report: &Report, entries: &[Entry], jobs: usize, filter: Option<&str>) {
     let wanted: Vec<(&Entry, Option<&str>)> =
         entries.iter().filter_map(|entry| Some((entry, filter_for(&entry.name(), filter)?))).collect();
-    // What cannot be had makes the tests skipped; what does not compile makes them fail.
-    let programs = match vm::need_qemu().and_then(|()| initramfs::busybox()) {
-        Err(error) => Err(Verdict::Skipped(format!("{error:#}"))),
-        Ok(busybox) => Programs::with_busybox(busybox).map_err(|error| Verdict::Failed(format!("{error:#}"))),
-    };
-    let programs = match programs {
-        Ok(programs) => programs,
-        Err(verdict) => {
-            for (entry, _) in wanted {
-                report.add(&entry.name(), verdict.clone(), "");
-            }
-            return;
+    for arch in Arch::ALL {
+        let of_it: Vec<_> = wanted.iter().copied().filter(|(entry, _)| entry.arch() == arch).collect();
+        if of_it.is_empty() {
+            continue;
         }
-    };
+        match programs(arch) {
+            Ok(programs) => run_all(report, &of_it, jobs, &programs),
+            Err(verdict) => {
+                for (entry, _) in of_it {
+                    report.add(&entry.name(), verdict.clone(), "");
+                }
+            }
+        }
+    }
+}
+
+/// What guests need. What cannot be had makes the tests skipped; what does not compile makes them fail.
+fn programs(arch: Arch) -> Result<Programs, Verdict> {
+    let needed =
+        vm::need_qemu(arch).and_then(|()| cross::prepare(arch)).and_then(|()| initramfs::busybox(arch));
+    let busybox = needed.map_err(|error| Verdict::Skipped(format!("{error:#}")))?;
+    Programs::with_busybox(busybox, arch).map_err(|error| Verdict::Failed(format!("{error:#}")))
+}
+
+/// Runs entries of one architecture, `jobs` at a time.
+fn run_all(report: &Report, wanted: &[(&Entry, Option<&str>)], jobs: usize, programs: &Programs) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some((entry, filter)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = run_one(report, entry, &programs, *filter) {
+                    if let Err(error) = run_one(report, entry, programs, *filter) {
                         report.add(&entry.name(), Verdict::Failed(format!("{error:#}")), "");
                     }
                 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::systemd;
+use crate::arch::Arch;
 use crate::dist::deb;
+use crate::kernels;
 use crate::vm::initramfs::Extra;
 use crate::vm::{AccelChoice, Hardware};
 
@@ -34,6 +36,8 @@ const GROUPS: &[Group] = &[
     // Tens of thousands of candidates, and a log that holds the kernel's table of them.
     ("scale-20k", "scale", 1, "3G", "log_buf_len=16M oomtrace.herd=20000", &["6.1"]),
     ("scale-50k", "scale", 2, "6G", "log_buf_len=32M oomtrace.herd=50000", &["7.3"]),
+    // Another architecture, emulated on this one. There is no fentry for it in 6.1.
+    ("arch", "arch", 2, "1G", "", &["6.12-arm64"]),
     // Hundreds of OOMs of the whole machine.
     ("small", "small", 1, "256M", "", &["7.3"]),
     // The service, under a real service manager.
@@ -75,6 +79,11 @@ impl Entry {
     pub(super) fn name(&self) -> String {
         let kernel = self.kernel.rsplit('/').next().unwrap_or(&self.kernel);
         format!("{kernel}/{}", self.label)
+    }
+
+    /// What its kernel is built for.
+    pub(super) fn arch(&self) -> Arch {
+        kernels::arch_of(&self.kernel)
     }
 
     /// More for its root than the programs of this project.
@@ -124,7 +133,7 @@ mod tests {
     fn every_kernel_of_the_table_is_known_and_no_name_comes_twice() {
         let mut names: Vec<String> = entries(&[]).iter().map(Entry::name).collect();
         for entry in entries(&[]) {
-            assert!(crate::kernels::names().any(|name| name == entry.kernel), "{entry:?}");
+            assert!(kernels::names().any(|name| name == entry.kernel), "{entry:?}");
         }
         let count = names.len();
         names.sort();

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// Leave out the tests on real kernels
     #[arg(long)]
     no_vm: bool,
-    /// Only these kernels: 5.10, 6.1, 6.12, 7.3, or the path of a kernel image [repeatable]
+    /// Only these kernels: 5.10, 6.1, 6.12, 7.3, 6.1-arm64, 6.12-arm64, or the path of a kernel image [repeatable]
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
     /// Guests at a time

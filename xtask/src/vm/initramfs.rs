@@ -11,10 +11,8 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail};
 
 use super::cpio::Archive;
-use crate::{apt, cache, run, workspace};
-
-/// Guests are this architecture, whatever rustc's default target is.
-pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::arch::Arch;
+use crate::{apt, cache, cross, run, workspace};
 
 /// The profile in the root manifest, for everything that is tested.
 pub(crate) const PROFILE: &str = "vm";
@@ -48,33 +46,34 @@ impl FromStr for Extra {
 
 /// The programs that go into every guest.
 pub(crate) struct Programs {
-    busybox: PathBuf,
-    applets: Vec<String>,
+    busybox: Busybox,
     ours: Vec<PathBuf>,
+}
+
+/// A busybox without shared libraries.
+pub(crate) struct Busybox {
+    program: PathBuf,
+    /// Paths of its links.
+    applets: Vec<String>,
 }
 
 impl Programs {
     /// Fetches busybox and builds ours.
-    pub(crate) fn get() -> Result<Self> {
-        Self::with_busybox(busybox()?)
+    pub(crate) fn get(arch: Arch) -> Result<Self> {
+        Self::with_busybox(busybox(arch)?, arch)
     }
 
     /// Builds ours.
-    pub(crate) fn with_busybox(busybox: PathBuf) -> Result<Self> {
-        Self::of(busybox, build_static()?)
+    pub(crate) fn with_busybox(busybox: Busybox, arch: Arch) -> Result<Self> {
+        Ok(Self { busybox, ours: build_static(arch)? })
     }
 
     /// Fetches busybox and builds ours, oomtrace as it is shipped.
     pub(crate) fn as_shipped() -> Result<Self> {
-        let oomtrace = shipped()?;
-        build(PROFILE, &["--package", "oomtrace-tests", "--bin", "guest"])?;
-        Self::of(busybox()?, vec![oomtrace, built(PROFILE, "guest")])
-    }
-
-    fn of(busybox: PathBuf, ours: Vec<PathBuf>) -> Result<Self> {
-        let list = run::stdout_of(Command::new(&busybox).arg("--list-full"))?;
-        let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
-        Ok(Self { busybox, applets, ours })
+        let arch = Arch::X86_64;
+        let oomtrace = shipped(arch)?;
+        build(arch, PROFILE, &["--package", "oomtrace-tests", "--bin", "guest"])?;
+        Ok(Self { busybox: busybox(arch)?, ours: vec![oomtrace, built(arch, PROFILE, "guest")] })
     }
 
     /// Writes the archive for one guest.
@@ -94,8 +93,8 @@ impl Programs {
         )?;
         archive.file("etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n")?;
         archive.file("etc/oomtrace-command", 0o644, command.join("\0").as_bytes())?;
-        archive.file("bin/busybox", 0o755, &read(&self.busybox)?)?;
-        for applet in &self.applets {
+        archive.file("bin/busybox", 0o755, &read(&self.busybox.program)?)?;
+        for applet in &self.busybox.applets {
             if applet != "bin/busybox" {
                 archive.link(applet, "/bin/busybox")?;
             }
@@ -133,9 +132,22 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A busybox without shared libraries, from Debian's package; it is not installed.
-pub(crate) fn busybox() -> Result<PathBuf> {
-    let folder = cache::folder("busybox", |folder| {
-        let suite = apt::Suite::fetch("stable")?;
+pub(crate) fn busybox(arch: Arch) -> Result<Busybox> {
+    let program = busybox_of(arch)?;
+    // What it can do is asked of the one that runs here: Debian builds all from one configuration.
+    let list = run::stdout_of(Command::new(busybox_of(Arch::X86_64)?).arg("--list-full"))?;
+    let applets = list.lines().map(|path| path.trim_start_matches('/').to_owned()).collect();
+    Ok(Busybox { program, applets })
+}
+
+/// The program.
+fn busybox_of(arch: Arch) -> Result<PathBuf> {
+    let name = match arch {
+        Arch::X86_64 => "busybox".to_owned(),
+        Arch::Aarch64 => format!("busybox-{}", arch.debian()),
+    };
+    let folder = cache::folder(&name, |folder| {
+        let suite = apt::Suite::fetch_for("stable", arch)?;
         let versions = suite.versions("busybox-static")?;
         let version = versions.first().context("Debian's stable suite has no busybox-static")?;
         let unpacked = folder.join("unpacked");
@@ -153,21 +165,21 @@ pub(crate) fn busybox() -> Result<PathBuf> {
 
 /// Where the static oomtrace is, after building it.
 pub(crate) fn oomtrace() -> Result<PathBuf> {
-    build_static()?.into_iter().next().context("the list of our programs is empty")
+    build_static(Arch::X86_64)?.into_iter().next().context("the list of our programs is empty")
 }
 
 /// The static oomtrace of a release, after building it.
-pub(crate) fn shipped() -> Result<PathBuf> {
-    build(SHIPPED, &["--package", "oomtrace", "--bin", "oomtrace"])?;
-    Ok(built(SHIPPED, "oomtrace"))
+pub(crate) fn shipped(arch: Arch) -> Result<PathBuf> {
+    build(arch, SHIPPED, &["--package", "oomtrace", "--bin", "oomtrace"])?;
+    Ok(built(arch, SHIPPED, "oomtrace"))
 }
 
 /// oomtrace and the guest programs without shared libraries.
-fn build_static() -> Result<Vec<PathBuf>> {
+fn build_static(arch: Arch) -> Result<Vec<PathBuf>> {
     let what =
         ["--package", "oomtrace", "--bin", "oomtrace", "--package", "oomtrace-tests", "--bin", "guest"];
-    build(PROFILE, &what)?;
-    Ok(["oomtrace", "guest"].map(|name| built(PROFILE, name)).to_vec())
+    build(arch, PROFILE, &what)?;
+    Ok(["oomtrace", "guest"].map(|name| built(arch, PROFILE, name)).to_vec())
 }
 
 /// The target folder of static builds, whose flags differ from the ordinary ones.
@@ -175,15 +187,18 @@ pub(crate) fn target_dir() -> PathBuf {
     workspace::target().join("static")
 }
 
-fn built(profile: &str, name: &str) -> PathBuf {
-    target_dir().join(TARGET).join(profile).join(name)
+fn built(arch: Arch, profile: &str, name: &str) -> PathBuf {
+    target_dir().join(arch.target()).join(profile).join(name)
 }
 
 /// Builds `what` without shared libraries, with flags and a target folder of its own.
-fn build(profile: &str, what: &[&str]) -> Result<()> {
-    let mut cargo = run::cargo();
+fn build(arch: Arch, profile: &str, what: &[&str]) -> Result<()> {
+    let mut cargo = match arch {
+        Arch::X86_64 => run::cargo(),
+        Arch::Aarch64 => cross::cargo()?,
+    };
     cargo
-        .args(["build", "--locked", "--quiet", "--profile", profile, "--target", TARGET])
+        .args(["build", "--locked", "--quiet", "--profile", profile, "--target", arch.target()])
         .args(what)
         .arg("--target-dir")
         .arg(target_dir())

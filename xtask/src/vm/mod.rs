@@ -2,12 +2,13 @@
 //!
 //! - [`initramfs`] is what the guest finds, [`cpio`] its format
 //! - [`tree`] makes archives of Debian packages for guests that need more
-//! - [`qemu`] is one run of the emulator
+//! - [`qemu`] is one run of the emulator, [`board`] what the architectures differ in
 //! - [`stuck`] tells and asks a guest that has fallen silent
 //! - [`ports`] reads what the guest's init reports; its other end is in the package `oomtrace-tests`
 //!
 //! This file puts them together: defaults, retries, and words for a person.
 
+mod board;
 pub(crate) mod cpio;
 pub(crate) mod initramfs;
 mod ports;
@@ -26,6 +27,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::initramfs::{Extra, Programs};
 use self::qemu::{Accel, Machine, Outcome, Sink};
+use crate::arch::Arch;
 use crate::kernels::{self, Kernel};
 use crate::{apt, workspace};
 
@@ -59,7 +61,7 @@ const GUEST_DIED: u8 = 125;
 /// What to run, as given on the command line.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// 5.10, 6.1, 6.12, 7.3, or the path of a kernel image
+    /// 5.10, 6.1, 6.12, 7.3, 6.1-arm64, 6.12-arm64, or the path of a kernel image for x86-64
     #[arg(long, default_value = "6.12")]
     kernel: String,
     #[command(flatten)]
@@ -144,8 +146,11 @@ pub(crate) struct Run {
 }
 
 /// Makes sure that there is a QEMU.
-pub(crate) fn need_qemu() -> Result<()> {
-    apt::install("qemu-system-x86_64", "qemu-system-x86")
+pub(crate) fn need_qemu(arch: Arch) -> Result<()> {
+    match arch {
+        Arch::X86_64 => apt::install("qemu-system-x86_64", "qemu-system-x86"),
+        Arch::Aarch64 => apt::install("qemu-system-aarch64", "qemu-system-arm"),
+    }
 }
 
 /// Runs the command line's guest.
@@ -156,9 +161,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
             "there is no terminal for a shell: give a command after `--`, as in `cargo xtask vm -- uname -a`"
         );
     }
-    need_qemu()?;
+    let arch = kernels::arch_of(&args.kernel);
+    need_qemu(arch)?;
     let kernel = kernels::get(&args.kernel)?;
-    let programs = Programs::get()?;
+    let programs = Programs::get(arch)?;
     let logs = new_log_folder(&kernel.name)?;
     if let Some(out) = &args.out {
         fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
@@ -260,6 +266,7 @@ impl Guest<'_> {
             .and_then(|file| file.set_len(self.disk.bytes))
             .with_context(|| format!("cannot create {}", disk.display()))?;
         let machine = Machine {
+            arch: self.kernel.arch,
             kernel: &self.kernel.file,
             initramfs: &initramfs,
             disk: Some(&disk),
@@ -316,6 +323,7 @@ impl Guest<'_> {
                 let initramfs = self.logs.join("probe.cpio");
                 programs.write(&initramfs, &["true".to_owned()], &[])?;
                 let probe = Machine {
+                    arch: self.kernel.arch,
                     kernel: &self.kernel.file,
                     initramfs: &initramfs,
                     disk: None,

@@ -1,8 +1,5 @@
-//! One run of QEMU: its command line, its serial ports as pipes, and its end, whatever happens.
-//!
-//! The guest has four serial ports, because those drivers are in every stock kernel while virtio is in modules. Each
-//! has an interrupt of its own: of the usual four, two would share one, which edge-triggered hardware cannot do. The two that
-//! are not usual, 6 and 7, are those that the machine does not use for PCI.
+//! One run of QEMU: its command line, its serial ports as pipes, and its end, whatever happens. What the architectures differ in is
+//! [`board`]'s.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
@@ -19,8 +16,10 @@ use anyhow::{Context as _, Result};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use super::board;
 use super::ports::{self, Report};
 use super::stuck::{Monitor, MonitorEnd, Silence};
+use crate::arch::Arch;
 use crate::run;
 
 /// How long a guest that was interrupted may go on telling what it was at.
@@ -42,6 +41,7 @@ pub(crate) enum Accel {
 
 /// What to boot.
 pub(crate) struct Machine<'a> {
+    pub(crate) arch: Arch,
     pub(crate) kernel: &'a Path,
     pub(crate) initramfs: &'a Path,
     /// A raw disk image, for tests to swap to.
@@ -260,17 +260,7 @@ fn command_line(
     [console, stdout, stderr, control]: [&PipeWriter; 4],
     monitor: &MonitorEnd,
 ) -> Command {
-    let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "pc"]);
-    match machine.accel {
-        // With `-cpu max` guests die early at random; a plain old model does not. Its random numbers come from the
-        // host, so that nothing in the guest waits for them.
-        Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", "Nehalem,+rdrand"]),
-        Accel::Icount => {
-            qemu.args(["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "Nehalem,+rdrand"])
-        }
-        Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
-    };
+    let mut qemu = board::machine(machine.arch, machine.accel);
     let cpus = if machine.accel == Accel::Icount { 1 } else { machine.cpus };
     qemu.arg("-smp").arg(cpus.to_string()).arg("-m").arg(machine.memory);
     qemu.arg("-kernel").arg(machine.kernel).arg("-initrd").arg(machine.initramfs);
@@ -280,18 +270,9 @@ fn command_line(
         qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,cache=unsafe,file={file}"));
         qemu.arg("-device").arg("nvme,drive=disk,serial=oomtrace");
     }
-    // With `panic=-1` a panic restarts at once, which `-no-reboot` turns into the end. A kernel that has crashed in any way is
-    // no judge of anything any more. Nor is one that goes round in circles for a minute. The interrupt for a stuck guest is an NMI,
-    // which makes the kernel panic with the stacks of its processors and, by `panic_print`, those of all tasks.
     let loglevel = if machine.show_console { "loglevel=7" } else { "quiet" };
-    qemu.arg("-append").arg(
-        format!(
-            "console=ttyS0,115200 panic=-1 oops=panic softlockup_panic=1 watchdog_thresh=30 unknown_nmi_panic \
-             panic_print=1 {loglevel} {}",
-            machine.append
-        )
-        .trim_end(),
-    );
+    let words = format!("{} {loglevel} {}", board::kernel_words(machine.arch), machine.append);
+    qemu.arg("-append").arg(words.trim_end());
     let to_pipe = |name: &str, pipe: &PipeWriter| format!("file,id={name},path=/dev/fd/{}", pipe.as_raw_fd());
     let stdout = if machine.interactive {
         // QEMU puts the terminal into raw mode and back; Ctrl-C stays a signal, and ends the guest.
@@ -299,14 +280,12 @@ fn command_line(
     } else {
         to_pipe("stdout", stdout)
     };
-    let chardevs =
-        [to_pipe("console", console), stdout, to_pipe("stderr", stderr), to_pipe("control", control)];
-    let ports =
-        [("console", "0x3f8", 4), ("stdout", "0x2f8", 3), ("stderr", "0x3e8", 6), ("control", "0x2e8", 7)];
-    for (index, (chardev, (name, iobase, irq))) in chardevs.iter().zip(ports).enumerate() {
+    for chardev in
+        [to_pipe("console", console), stdout, to_pipe("stderr", stderr), to_pipe("control", control)]
+    {
         qemu.arg("-chardev").arg(chardev);
-        qemu.arg("-device").arg(format!("isa-serial,chardev={name},index={index},iobase={iobase},irq={irq}"));
     }
+    board::serial_ports(machine.arch, &mut qemu, ["console", "stdout", "stderr", "control"]);
     monitor.give_to(&mut qemu);
     qemu
 }
