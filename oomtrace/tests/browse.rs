@@ -2,6 +2,8 @@
 
 #![cfg(feature = "tui")]
 
+#[path = "support/large.rs"]
+mod large;
 #[path = "support/made_up.rs"]
 mod made_up;
 #[path = "support/program.rs"]
@@ -166,6 +168,13 @@ fn it_follows_the_size_of_the_terminal() {
     pty.resize(10, 60);
     pty.shows("1 of 1");
     pty.keys("\r5").shows("lines below");
+    // A key that comes with a change of the size is not lost.
+    for columns in 80..90 {
+        pty.resize(24, columns);
+        pty.keys("?").shows("everywhere");
+        pty.resize(24, columns + 30);
+        pty.keys("\r").until("no help", |screen| !screen.contains("everywhere"));
+    }
     assert_eq!(quit(&mut pty).0, Some(0));
 }
 
@@ -332,6 +341,65 @@ fn thousands_of_episodes_are_scrolled_through() {
     pty.keys(&" ".repeat(50)).keys("\r").shows("trigger");
     pty.keys("nnnn").keys(ESC).shows("of 3,000");
     assert_eq!(quit(&mut pty).0, Some(0));
+}
+
+#[test]
+fn a_scan_of_20_000_is_sorted_and_scrolled_through() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let mut observations = Vec::new();
+    large::each(large::Shape { episodes: 2, candidates: 20_000 }, |observation| {
+        observations.push(observation)
+    });
+    let path = write(&dir, "large.oomtrace", &made_up::file(&large::info(), &observations));
+    let mut pty = Pty::start(oomtrace().arg("browse").arg(path), 50, 200);
+    pty.shows("2 episodes");
+    pty.keys("2").shows(" 1 of 20,000");
+    pty.keys(">>>>>").shows("by rss, largest first");
+    pty.keys("G").shows("20,000 of 20,000");
+    pty.keys("/rustc\r").shows(" with \"rustc\"");
+    pty.keys("n5").shows("margin");
+    assert_eq!(quit(&mut pty).0, Some(0));
+}
+
+/// A name as wide as it can be, of characters that take two columns, of such that take none, and of such that would drive a terminal.
+#[test]
+fn wide_and_weightless_names_keep_the_columns() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let mut tasks = Vec::new();
+    for (pid, name) in [
+        (1001, "日本語日本"),
+        (1002, "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}"),
+        (1003, "\x1b[2J\x07\r\n"),
+        (1004, "👩\u{200d}👩\u{200d}👧"),
+        (1005, "\u{202e}evil"),
+    ] {
+        let task = made_up::task(pid, name, 0, made_up::CONTAINER);
+        tasks.push(made_up::scored(task, made_up::memory(10_000 + pid as u64, 10), 131_072));
+    }
+    let victim = tasks[2].clone();
+    let pass = made_up::Pass::memcg(1, 22_418, victim.task.clone(), 131_072)
+        .scan(tasks)
+        .choose(&victim)
+        .kill(&victim)
+        .close(oomtrace::model::observation::Chosen::Task, true)
+        .exit(1003, 9);
+    let observations = [made_up::cgroups(), pass.observations].concat();
+    let path = write(&dir, "wide.oomtrace", &made_up::file(&made_up::info(), &observations));
+    for columns in [80, 200] {
+        let mut pty = Pty::start(oomtrace().arg("browse").arg(&path), 24, columns);
+        pty.shows(READ);
+        pty.keys("2").shows("as the kernel ranked them");
+        let screen = pty.settled();
+        // Whatever stands before them, numbers end in one column.
+        let heading = pty.column_of(2, "points").expect("a heading") + "points".len();
+        for row in 3..8 {
+            let text = pty.row_from(row, 0);
+            let points = text.split_whitespace().find(|word| word.len() == 5 && word.starts_with('1'));
+            let end = pty.column_of(row, points.expect("points")).expect("it is there") + 5;
+            assert_eq!(end, heading, "{text:?} in\n{screen}");
+        }
+        assert_eq!(quit(&mut pty).0, Some(0));
+    }
 }
 
 /// `docs/browse.md` shows a screen, and it and the README have commands.

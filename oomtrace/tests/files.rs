@@ -539,3 +539,13 @@ fn grouped(number: usize) -> String {
     }
     out
 }
+
+#[cfg(not(feature = "tui"))]
+#[test]
+fn without_the_feature_it_is_told_which() {
+    for args in [&["browse", "x"][..], &["watch", "--tui"]] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(text(&output.stderr).contains("build it with `--features tui`"), "{}", text(&output.stderr));
+    }
+}

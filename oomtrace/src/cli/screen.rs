@@ -15,9 +15,10 @@ use crate::exit::Usage;
 ///
 /// It cannot.
 pub(super) fn needed(what: &str, instead: &str) -> anyhow::Result<()> {
+    built_in(what)?;
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let why = match (io::stdout().is_terminal(), dumb) {
-        (true, false) => return built_in(what),
+        (true, false) => return Ok(()),
         (false, _) => "stdout is none",
         (true, true) => "this one (TERM) can only write lines",
     };

@@ -2,7 +2,7 @@
 //!
 //! - [`inbox`]: where episodes and messages arrive, from whatever thread reads them;
 //! - [`app`]: what is shown and what keys do to it, without a terminal; [`candidates`], [`text`] and [`prompt`] are parts of it;
-//! - [`keys`]: which keys there are, and what is said of them;
+//! - [`keys`]: which keys there are, and what is said of them; [`input`]: keys from what a terminal sends;
 //! - [`view`]: how it is drawn;
 //! - [`run`]: the loop that waits for keys, signals and arrivals; [`screen`]: the terminal, taken and given back whatever happens.
 //!
@@ -12,6 +12,7 @@
 pub mod app;
 mod candidates;
 pub mod inbox;
+mod input;
 pub mod keys;
 mod prompt;
 mod run;

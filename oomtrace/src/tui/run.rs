@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,12 +13,15 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::app::App;
 use super::inbox::Inbox;
+use super::input;
 use super::keys::Key;
 use super::screen::{Screen, keyboard};
 use super::view;
 
 /// Arrivals are gathered for so long before they are drawn.
 const GATHERED: Duration = Duration::from_millis(50);
+/// The rest of a key that was sent in two pieces comes within this.
+const REST: Duration = Duration::from_millis(25);
 /// How often it is told what a capture is at.
 const TOLD: Duration = Duration::from_secs(1);
 
@@ -53,7 +56,7 @@ pub async fn run(mut app: App, inbox: &Inbox, color: bool, mut teller: Option<Te
             },
             ready = keyboard.readable() => {
                 let mut ready = ready?;
-                match read(&mut app, keyboard.get_ref())? {
+                match take(&mut app, keyboard.get_ref())? {
                     After::Draw => ready.clear_ready(),
                     After::End => return Ok(()),
                     After::Again => {
@@ -82,22 +85,19 @@ enum After {
 }
 
 /// Takes the keys that there are.
-fn read(app: &mut App, keyboard: &OwnedFd) -> io::Result<After> {
+fn take(app: &mut App, keyboard: &OwnedFd) -> io::Result<After> {
     let mut after = After::Draw;
-    // Of a terminal that is gone nothing more comes, over and over.
-    let mut ready = [PollFd::new(keyboard, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    if poll(&mut ready, Some(&now)).is_ok() && ready[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
-    {
-        return Ok(After::End);
-    }
-    while event::poll(Duration::ZERO)? {
-        let Event::Key(event) = event::read()? else { continue };
-        // What came with an escape in front of it: it was typed quickly, or the line is slow.
-        if event.modifiers.contains(KeyModifiers::ALT) && event.kind != KeyEventKind::Release {
-            app.key(Key::Esc);
+    let mut sent = Vec::new();
+    let mut wait = Duration::ZERO;
+    while let Some(bytes) = read(keyboard, wait)? {
+        // Of a terminal that is gone nothing comes, over and over.
+        if bytes.is_empty() {
+            return Ok(After::End);
         }
-        let Some(key) = key(event) else { continue };
+        sent.extend(bytes);
+        wait = if input::is_cut(&sent) { REST } else { Duration::ZERO };
+    }
+    for key in input::keys(&sent) {
         match key {
             Key::Ctrl('z') => after = After::Suspend,
             Key::Ctrl('l') => after = After::Again,
@@ -111,31 +111,24 @@ fn read(app: &mut App, keyboard: &OwnedFd) -> io::Result<After> {
     Ok(after)
 }
 
-fn key(event: KeyEvent) -> Option<Key> {
-    if event.kind == KeyEventKind::Release {
-        return None;
+/// What was sent, if something is within so long; nothing at the end.
+fn read(keyboard: &OwnedFd, wait: Duration) -> io::Result<Option<Vec<u8>>> {
+    let mut ready = [PollFd::new(keyboard, PollFlags::IN)];
+    let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+    match poll(&mut ready, Some(&wait)) {
+        Ok(0) | Err(Errno::INTR) => return Ok(None),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
     }
-    Some(match event.code {
-        // Nobody else makes a signal of it.
-        KeyCode::Char(c) if event.modifiers.contains(KeyModifiers::CONTROL) => {
-            Key::Ctrl(c.to_ascii_lowercase())
-        }
-        KeyCode::Char(c) => Key::Char(c),
-        KeyCode::Enter => Key::Enter,
-        KeyCode::Esc => Key::Esc,
-        KeyCode::Backspace => Key::Backspace,
-        KeyCode::Tab => Key::Tab,
-        KeyCode::BackTab => Key::BackTab,
-        KeyCode::Up => Key::Up,
-        KeyCode::Down => Key::Down,
-        KeyCode::Left => Key::Left,
-        KeyCode::Right => Key::Right,
-        KeyCode::PageUp => Key::PageUp,
-        KeyCode::PageDown => Key::PageDown,
-        KeyCode::Home => Key::Home,
-        KeyCode::End => Key::End,
-        _ => return None,
-    })
+    let mut bytes = vec![0; 1024];
+    match rustix::io::read(keyboard, &mut bytes) {
+        Ok(read) => bytes.truncate(read),
+        Err(Errno::INTR | Errno::AGAIN) => return Ok(None),
+        // As it ends for those whose terminal was taken away.
+        Err(Errno::IO) => bytes.clear(),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Some(bytes))
 }
 
 /// What a signal says.

@@ -185,6 +185,19 @@ impl Pty {
         self.child.as_ref().expect("it runs").id().cast_signed()
     }
 
+    /// A row from a column on.
+    pub fn row_from(&self, row: u16, column: u16) -> String {
+        let parser = lock(&self.screen);
+        let columns = parser.screen().size().1;
+        parser.screen().rows(column, columns - column).nth(row.into()).unwrap_or_default()
+    }
+
+    /// The column, not the character, at which a text begins in a row.
+    pub fn column_of(&self, row: u16, text: &str) -> Option<usize> {
+        let columns = lock(&self.screen).screen().size().1;
+        (0..columns).find(|&column| self.row_from(row, column).starts_with(text)).map(usize::from)
+    }
+
     /// Which cells are of another colour than the terminal's own: text, foreground, background.
     pub fn coloured(&self) -> Vec<(String, vt100::Color, vt100::Color)> {
         let parser = lock(&self.screen);

@@ -13,6 +13,7 @@ use super::row::{Row, Value, int, name, text, truth};
 #[derive(Clone, Copy)]
 pub struct Column {
     pub(super) name: &'static str,
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "text has no types"))]
     pub(super) kind: Kind,
     pub(super) value: for<'r> fn(&Row<'r>) -> Value<'r>,
 }
