@@ -348,7 +348,7 @@ fn a_scan_of_20_000_is_sorted_and_scrolled_through() {
     let dir = tempfile::tempdir().expect("there is room");
     let mut observations = Vec::new();
     large::each(large::Shape { episodes: 2, candidates: 20_000 }, |observation| {
-        observations.push(observation)
+        observations.push(observation);
     });
     let path = write(&dir, "large.oomtrace", &made_up::file(&large::info(), &observations));
     let mut pty = Pty::start(oomtrace().arg("browse").arg(path), 50, 200);

@@ -34,7 +34,7 @@ fn show(args: &BrowseArgs) -> anyhow::Result<Exit> {
     let mut recordings = Recordings::of(&args.files)?.following(args.follow);
     // What cannot be opened is no screen's business.
     recordings.open_first()?;
-    let inbox = Inbox::default();
+    let inbox = Inbox::of(Source::Recordings);
     let on_screen = screen::screened(&inbox);
     let (tell, ended) = mpsc::channel();
     let wanted_of = args.pick.with(&args.filter);

@@ -95,7 +95,7 @@ mod shown {
             // It has said why.
             return capture.wait();
         }
-        let inbox = Inbox::default();
+        let inbox = Inbox::of(Source::Capture);
         let mut pipeline =
             Pipeline::new(FanOut::default(), Filter::from(&args.filter), |message| say(&message))
                 .also_to("the screen", Box::new(inbox.clone()));

@@ -7,7 +7,7 @@ use crate::explain::explain;
 use crate::sink::terminal::{self, Column, Layout, Painted};
 
 use super::candidates::Candidates;
-use super::inbox::{Arrived, Item, MOST_CANDIDATES};
+use super::inbox::{Arrived, Item, MOST_BESIDE_A_CAPTURE, MOST_CANDIDATES};
 use super::keys::{Key, Where};
 use super::prompt::{Prompt, Purpose, Typed};
 pub use super::text::Pane;
@@ -27,6 +27,17 @@ pub enum Source {
     Recordings,
     /// A capture that is running.
     Capture,
+}
+
+impl Source {
+    /// Candidates that are kept at most.
+    #[must_use]
+    pub fn most_candidates(self) -> usize {
+        match self {
+            Self::Recordings => MOST_CANDIDATES,
+            Self::Capture => MOST_BESIDE_A_CAPTURE,
+        }
+    }
 }
 
 /// What lies over the rest of the screen.
@@ -180,9 +191,9 @@ impl App {
     }
 
     fn make_room(&mut self) {
-        let selected = self.selected;
+        let (selected, most) = (self.selected, self.source.most_candidates());
         let mut oldest = self.rows.iter_mut().filter(|row| row.serial != selected);
-        while self.weight > MOST_CANDIDATES {
+        while self.weight > most {
             let Some(row) = oldest.next() else { break };
             self.weight -= row.item.weight();
             row.item.episode = None;

@@ -1,8 +1,9 @@
 //! The table of candidates: in which order, which of them, and where one is in it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Episode, SessionInfo};
+use crate::model::{Episode, Name, SessionInfo};
 use crate::sink::terminal::{Cells, Column, Key};
 
 /// A table that somebody looks at.
@@ -79,9 +80,16 @@ impl Candidates {
     /// From the top again: it is another order.
     fn arrange(&mut self) {
         let cells = Cells::of(&self.episode, &self.info);
+        let has = |row, column| cells.text(row, column).to_lowercase().contains(&self.find);
+        // Thousands of candidates are in few cgroups, whose paths are long.
+        let mut cgroups: HashMap<&Name, bool> = HashMap::new();
         let found = |&row: &usize| {
-            let has = |column| cells.text(row, column).to_lowercase().contains(&self.find);
-            self.find.is_empty() || [Column::Process, Column::Cgroup, Column::Mark].into_iter().any(has)
+            if self.find.is_empty() || has(row, Column::Process) {
+                return true;
+            }
+            let cgroup = cells.task(row).and_then(|task| task.cgroup.as_ref());
+            cgroup.is_some_and(|name| *cgroups.entry(name).or_insert_with(|| has(row, Column::Cgroup)))
+                || has(row, Column::Mark)
         };
         let mut order: Vec<usize> = (0..cells.len()).filter(found).collect();
         if let Some((column, up)) = self.sort {

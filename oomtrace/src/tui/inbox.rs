@@ -14,8 +14,12 @@ use crate::sink::listing::Row;
 use crate::sink::terminal::text;
 use crate::sink::{Sink, Totals};
 
-/// Candidates that are kept at most, of all episodes together: about 200 MB.
+use super::app::Source;
+
+/// Candidates that are kept at most, of all episodes of recordings together: about 250 MB.
 pub const MOST_CANDIDATES: usize = 1_000_000;
+/// The same beside a capture, on a machine that may have little memory.
+pub const MOST_BESIDE_A_CAPTURE: usize = MOST_CANDIDATES / 10;
 /// An episode without candidates is as large as so many of them.
 const EMPTY: usize = 16;
 /// Messages that are kept: the latest.
@@ -59,22 +63,30 @@ struct State {
     info: Option<Arc<SessionInfo>>,
     items: VecDeque<Item>,
     weight: usize,
+    /// What that may come to.
+    most: usize,
     messages: VecDeque<String>,
     progress: Option<String>,
     ended: Option<String>,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     arrived: Notify,
 }
 
 /// Clones of it are the same one.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Inbox(Arc<Shared>);
 
 impl Inbox {
+    /// For episodes from such a source.
+    #[must_use]
+    pub fn of(source: Source) -> Self {
+        let state = State { most: source.most_candidates(), ..State::default() };
+        Self(Arc::new(Shared { state: Mutex::new(state), arrived: Notify::new() }))
+    }
+
     /// What follows is in this recording.
     pub fn file(&self, name: &str) {
         name.clone_into(&mut self.state().file);
@@ -151,7 +163,7 @@ impl Sink for Inbox {
         state.items.push_back(item);
         // A terminal that takes nothing must not make this grow.
         let mut oldest = 0;
-        while state.weight > MOST_CANDIDATES && oldest + 1 < state.items.len() {
+        while state.weight > state.most && oldest + 1 < state.items.len() {
             let freed = state.items.get_mut(oldest).map_or(0, |item| {
                 let weight = item.weight();
                 item.episode = None;

@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 
 use super::app::{App, Over, Pane, Source};
-use super::inbox::{Inbox, MOST_CANDIDATES};
+use super::inbox::{Inbox, MOST_BESIDE_A_CAPTURE};
 use super::keys::{KEYS, Key, Where};
 use super::view;
 use crate::made_up;
@@ -20,7 +20,7 @@ fn arrive(inbox: &mut Inbox, info: &SessionInfo, episodes: &[Episode]) {
 
 fn app_of(observations: &[Observation]) -> App {
     let info = made_up::info();
-    let mut inbox = Inbox::default();
+    let mut inbox = Inbox::of(Source::Capture);
     arrive(&mut inbox, &info, &made_up::assemble(&info, observations));
     let mut app = App::new(Source::Recordings);
     app.take(inbox.take());
@@ -62,7 +62,7 @@ fn open(app: &mut App) -> String {
 fn the_newest_is_followed_until_one_is_chosen() {
     let info = made_up::info();
     let all = made_up::assemble(&info, &made_up::many_kills(5));
-    let mut inbox = Inbox::default();
+    let mut inbox = Inbox::of(Source::Capture);
     let mut app = App::new(Source::Capture);
     assert!(screen(&mut app, 80, 24).contains("No episode yet: it is waiting for the OOM killer."));
     arrive(&mut inbox, &info, &all[..2]);
@@ -93,7 +93,7 @@ fn the_newest_is_followed_until_one_is_chosen() {
 fn what_comes_late_has_its_place_by_its_time() {
     let info = made_up::info();
     let all = made_up::assemble(&info, &made_up::many_kills(3));
-    let mut inbox = Inbox::default();
+    let mut inbox = Inbox::of(Source::Capture);
     arrive(&mut inbox, &info, &[all[2].clone(), all[0].clone(), all[1].clone()]);
     let mut app = App::new(Source::Recordings);
     app.take(inbox.take());
@@ -106,8 +106,8 @@ fn what_is_kept_is_bounded_and_what_is_not_is_said() {
     let info = made_up::info();
     let mut large = made_up::assemble(&info, &made_up::global()).remove(0);
     let one = large.candidates[0].clone();
-    large.candidates.resize(MOST_CANDIDATES / 2 - 100, one);
-    let mut inbox = Inbox::default();
+    large.candidates.resize(MOST_BESIDE_A_CAPTURE / 2 - 100, one);
+    let mut inbox = Inbox::of(Source::Capture);
     let mut app = App::new(Source::Capture);
     for round in 0_u64..4 {
         large.id = round + 1;
@@ -118,7 +118,7 @@ fn what_is_kept_is_bounded_and_what_is_not_is_said() {
         }
     }
     let kept: usize = app.rows.iter().map(|row| row.item.weight()).sum();
-    assert!(kept <= MOST_CANDIDATES, "{kept}");
+    assert!(kept <= MOST_BESIDE_A_CAPTURE, "{kept}");
     assert_eq!(app.rows.len(), 4, "the rows stay");
     assert!(app.rows.last().is_some_and(|row| row.item.episode.is_some()), "the newest is there");
     app.key(Key::End);
@@ -136,7 +136,7 @@ fn what_is_kept_is_bounded_and_what_is_not_is_said() {
         arrive(&mut inbox, &info, std::slice::from_ref(&large));
     }
     let waiting: usize = inbox.take().items.iter().map(|item| item.weight()).sum();
-    assert!(waiting <= MOST_CANDIDATES, "{waiting}");
+    assert!(waiting <= MOST_BESIDE_A_CAPTURE, "{waiting}");
 }
 
 #[test]
