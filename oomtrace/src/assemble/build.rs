@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use crate::badness::{Scored, Subject};
 use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, RankedCandidate, Victim, VictimWhy};
+use crate::model::names::Names;
 use crate::model::observation::{Candidate, Choice, MemcgLevel, Score, Task};
 use crate::model::sample::Sample;
 
@@ -15,6 +16,7 @@ use super::Machine;
 use super::adjustments::Adjustments;
 use super::cgroups::CgroupTable;
 use super::fold;
+use super::names::NameTable;
 use super::open::Open;
 use super::rank::{self, Scan};
 use super::victims::Entry;
@@ -23,15 +25,22 @@ use super::{outcome as rules, victims::Victims};
 /// The kernel's message when it kills the trigger without a scan.
 const ALLOCATING_TASK: &[u8] = b"oom_kill_allocating_task";
 
+/// What is known beside the episode.
+pub(super) struct Tables<'a> {
+    pub(super) cgroups: &'a mut CgroupTable,
+    pub(super) names: &'a mut NameTable,
+    pub(super) adjustments: &'a Adjustments,
+}
+
 /// Turns what was seen into an episode.
 pub(super) fn episode(
     open: Open,
     outcome: Outcome,
     memory_before: Vec<Arc<Sample>>,
-    cgroups: &mut CgroupTable,
-    adjustments: &Adjustments,
+    tables: Tables<'_>,
     machine: Machine,
 ) -> Episode {
+    let Tables { cgroups, names, adjustments } = tables;
     let lost = open.lost();
     // Also of a report without its first line.
     let first_ns = open.report.as_ref().map(|_| open.entered_ns);
@@ -95,7 +104,7 @@ pub(super) fn episode(
     let scan_ns = closed.as_ref().and_then(|closed| closed.first_evaluated_ns.zip(closed.last_evaluated_ns));
     let chosen_ns = choice.as_ref().map(|choice| choice.at.boot_ns);
     let (chosen_points, choice_message) = choice.map_or((None, None), |c| (c.chosen_points, c.message));
-    Episode {
+    let mut episode = Episode {
         id,
         // Of a log it is when the report begins.
         opened_ns: timed(opened.as_ref().map(|opened| opened.at.boot_ns).or(first_ns)),
@@ -134,7 +143,10 @@ pub(super) fn episode(
         memory_before,
         lost,
         report,
-    }
+        names: Names::default(),
+    };
+    episode.names = names.of(paths.seen.values().flatten());
+    episode
 }
 
 /// Scores tasks of a log's table, which has not the kernel's points.

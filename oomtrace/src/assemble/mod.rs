@@ -12,13 +12,15 @@
 //! - [`build`]: the finished [`Episode`];
 //! - [`evidence`]: the situation around the choice;
 //! - [`adjustments`]: who was adjusted before;
-//! - [`cgroups`]: paths from cgroup nodes.
+//! - [`cgroups`]: paths from cgroup nodes;
+//! - [`names`]: what containers and pods are called.
 
 mod adjustments;
 mod build;
 mod cgroups;
 mod evidence;
 mod fold;
+mod names;
 mod open;
 mod outcome;
 mod rank;
@@ -34,6 +36,7 @@ use crate::model::{Name, Observation, SessionInfo, gfp};
 
 pub use adjustments::Adjustments;
 use cgroups::CgroupTable;
+use names::NameTable;
 use open::Open;
 
 /// Unfinished episodes that are kept at most. Beyond it the oldest comes out as it is, the way it would at the end of the
@@ -70,6 +73,7 @@ impl Machine {
 pub struct Assembler {
     machine: Machine,
     cgroups: CgroupTable,
+    names: NameTable,
     adjustments: Adjustments,
     history: History,
     /// In order of entry. At most one, the last, has not returned yet: the kernel holds `oom_lock`.
@@ -87,6 +91,7 @@ impl Assembler {
         Self {
             machine: Machine::of(info),
             cgroups: CgroupTable::default(),
+            names: NameTable::default(),
             adjustments: Adjustments::default(),
             history: History::default(),
             open: Vec::new(),
@@ -127,6 +132,7 @@ impl Assembler {
                 self.passed_over = gap.newest_episode;
             }
             Observation::AdjUpdated(update) => self.adjustments.learn(&update),
+            Observation::Named(named) => self.names.learn(named),
             Observation::Samples(samples) => {
                 self.history.learn(&samples);
             }
@@ -269,7 +275,12 @@ impl Assembler {
     fn build(&mut self, open: Open) -> Episode {
         let outcome = open.outcome.unwrap_or(Outcome::Incomplete);
         let before = self.history.before(open.entered_ns);
-        build::episode(open, outcome, before, &mut self.cgroups, &self.adjustments, self.machine)
+        let tables = build::Tables {
+            cgroups: &mut self.cgroups,
+            names: &mut self.names,
+            adjustments: &self.adjustments,
+        };
+        build::episode(open, outcome, before, tables, self.machine)
     }
 }
 

@@ -118,6 +118,7 @@ impl Open {
             | Observation::Origin(_)
             | Observation::Gap(_)
             | Observation::Samples(_)
+            | Observation::Named(_)
             | Observation::Clock(_) => {}
         }
     }

@@ -24,6 +24,33 @@ fn verdicts(episode: &Episode) -> Vec<(i32, Verdict)> {
 }
 
 #[test]
+fn names_are_known_at_the_end_of_an_episode_and_later() {
+    let called = |episode: &Episode| -> Vec<String> {
+        let cgroup = episode.victims[0].task.cgroup.as_ref().expect("it has one");
+        let called = episode.owner(cgroup).1;
+        [called.namespace, called.pod, called.container]
+            .into_iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect()
+    };
+    let all = made_up::named::named_places();
+    let pod = "checkout-7d9c5b8f6d-x2k4p";
+    let found: Vec<_> = assemble(&info(), &all).iter().map(called).collect();
+    // The last one was told between the return and the exit.
+    assert_eq!(found, [vec!["shop", pod, "app"], vec!["shop", pod, "app"], vec!["web-1"]]);
+    let without: Vec<Observation> =
+        all.into_iter().filter(|it| !matches!(it, Observation::Named(_))).collect();
+    assert!(assemble(&info(), &without).iter().all(|episode| called(episode).is_empty()));
+    // An episode has the names of its own cgroups and no others.
+    let names = |episode: &Episode| episode.names.all().len();
+    assert_eq!(
+        assemble(&info(), &made_up::named::named_places()).iter().map(names).collect::<Vec<_>>(),
+        [2, 2, 1]
+    );
+}
+
+#[test]
 fn one_kill() {
     let episode = only(&made_up::one_kill());
     assert_eq!(episode.outcome, Outcome::Killed);

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
+use super::cgroup_path::{self, Owner};
 use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, Situation, Stack, ZoneMemory};
 use super::name::Name;
+use super::names::{Called, Names};
 use super::observation::{Constraint, Lost, Memory, Score, TaskFlags};
 use super::report::Report;
 use super::sample::Sample;
@@ -86,6 +88,17 @@ pub struct Episode {
     /// What the report in the kernel's log says; `None` from other sources, and of a report that was not read to its end. Then
     /// points are *computed*, from the table of tasks: a log has not the kernel's own.
     pub report: Option<Report>,
+    /// What the containers and pods of its cgroups are called, as far as it is known.
+    pub names: Names,
+}
+
+impl Episode {
+    /// Whom a cgroup of this episode belongs to, and what these are called.
+    #[must_use]
+    pub fn owner<'a>(&'a self, cgroup: &'a Name) -> (Owner<'a>, Called<'a>) {
+        let owner = cgroup_path::owner(cgroup);
+        (owner, self.names.of(&owner))
+    }
 }
 
 /// How an episode ended.

@@ -10,6 +10,7 @@ pub mod gfp;
 pub mod ledger;
 pub mod meminfo;
 pub mod name;
+pub mod names;
 pub mod observation;
 pub mod report;
 pub mod sample;

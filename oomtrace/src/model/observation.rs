@@ -12,6 +12,7 @@ use minicbor::{Decode, Encode};
 use super::evidence::{AdjUpdated, MemcgStat, NodeMemory, OomGroup, Situation, Stack, ZoneMemory};
 use super::gap::Gap;
 use super::name::Name;
+use super::names::Named;
 use super::report::Report;
 use super::sample::Samples;
 use super::session::SessionInfo;
@@ -67,14 +68,17 @@ pub enum Observation {
     Gap(Gap),
     /// The state of memory at moments before: taken between episodes, and told when the next one begins, or later.
     Samples(Samples),
+    /// What a container or a pod is called, of one that a cgroup was named of: told once, before the episode that needs it is
+    /// finished, or as soon as it is known.
+    Named(Named),
     /// The source's clock moved on while an episode was unfinished. Sources send these so that deadlines are part of the
     /// recording and replay closes an episode exactly where live capture did.
     Clock(Clock),
 }
 
 impl Observation {
-    /// When it was made, ns since boot; `None` for what has no time of its own: [`Observation::Cgroup`], and samples, which are
-    /// told later than they were taken.
+    /// When it was made, ns since boot; `None` for what has no time of its own: [`Observation::Cgroup`] and
+    /// [`Observation::Named`], and samples, which are told later than they were taken.
     #[must_use]
     pub fn boot_ns(&self) -> Option<u64> {
         match self {
@@ -105,7 +109,12 @@ impl Observation {
             Self::OomGroup(o) => Some(o.at),
             Self::AdjUpdated(o) => Some(o.at),
             Self::Report(o) => Some(o.at),
-            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) | Self::Samples(_) => None,
+            Self::Cgroup(_)
+            | Self::Clock(_)
+            | Self::Origin(_)
+            | Self::Gap(_)
+            | Self::Samples(_)
+            | Self::Named(_) => None,
         }
     }
 }
@@ -132,7 +141,12 @@ impl Observation {
             Self::OomGroup(o) => Some(&mut o.at),
             Self::AdjUpdated(o) => Some(&mut o.at),
             Self::Report(o) => Some(&mut o.at),
-            Self::Cgroup(_) | Self::Clock(_) | Self::Origin(_) | Self::Gap(_) | Self::Samples(_) => None,
+            Self::Cgroup(_)
+            | Self::Clock(_)
+            | Self::Origin(_)
+            | Self::Gap(_)
+            | Self::Samples(_)
+            | Self::Named(_) => None,
         }
     }
 }

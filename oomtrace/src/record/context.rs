@@ -1,11 +1,11 @@
-//! What every file of a recording has to tell again, because it was told once: the names of cgroups, and the samples of the
-//! minutes before.
+//! What every file of a recording has to tell again, because it was told once: names of cgroups, containers and
+//! pods, and the samples of the minutes before.
 
 use crate::session::encode;
 
 use super::chunk;
 
-/// Bytes of cgroups' names that are kept.
+/// Bytes of names that are kept.
 const NAMES_KEPT: usize = 1 << 20;
 /// Bytes of samples that are kept: those of ten minutes, also when each is told by itself.
 const SAMPLES_KEPT: usize = 48 << 10;
@@ -92,6 +92,7 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::names::Named;
     use crate::model::observation::CgroupNode;
     use crate::model::sample::{Sample, Samples};
     use crate::model::{Name, Observation};
@@ -123,6 +124,28 @@ mod tests {
         assert!(told(&context).is_empty());
         context.anew();
         assert_eq!(told(&context), [samples, name(1, None), name(2, Some(1))].concat());
+    }
+
+    fn named(id: &str, container: &str) -> Vec<u8> {
+        let (container_id, container) = (Some(id.into()), Some(container.into()));
+        frame(Observation::Named(Named { container_id, container, ..Named::default() }))
+    }
+
+    #[test]
+    fn names_of_containers_are_told_again_the_newest_of_each() {
+        let mut context = Context::new(8 << 10);
+        context.learn(&[name(1, None), named("a", "old"), named("b", "web")].concat());
+        context.wrote();
+        context.anew();
+        assert_eq!(told(&context), [name(1, None), named("a", "old"), named("b", "web")].concat());
+        for _ in 0..200 {
+            context.learn(&named("a", "new"));
+        }
+        context.anew();
+        let told = told(&context);
+        let frames: Vec<&[u8]> = encode::frames(&told).collect();
+        assert!(frames.contains(&&named("b", "web")[..]) && frames.contains(&&name(1, None)[..]));
+        assert!(!frames.contains(&&named("a", "old")[..]));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::target::{Target, Turn};
 use super::writer::Writer;
 use super::{Options, Report, WhenFull};
 
-/// Bytes of cgroups' names that are kept while there is no room for anything else.
+/// Bytes of names, of cgroups, containers and pods, that are kept while there is no room for anything else.
 const NAMES_KEPT: usize = 64 << 10;
 /// Stack of the writer thread, bytes: locked memory is taken for all of it.
 const STACK: usize = 256 << 10;
@@ -56,7 +56,7 @@ pub struct Recorder {
     newest_episode: u64,
     /// What there was no room for, since there was none.
     left_out: Option<Extent>,
-    /// Names of cgroups among that: they are told once.
+    /// Names among that: they are told once.
     names: Vec<u8>,
     /// The target was waited for in vain.
     behind: bool,
@@ -307,8 +307,8 @@ impl Recorder {
         let before = self.names.len();
         let encoded = self.encoder.observation(&mut self.names, observation);
         let bytes = (self.names.len() - before) as u64;
-        if encoded.is_ok() && matches!(observation, Observation::Cgroup(_)) && self.names.len() <= NAMES_KEPT
-        {
+        let is_name = matches!(observation, Observation::Cgroup(_) | Observation::Named(_));
+        if encoded.is_ok() && is_name && self.names.len() <= NAMES_KEPT {
             return;
         }
         self.names.truncate(before);

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Gap, Observation, SessionEnd, SessionInfo};
+use crate::model::names::Named;
+use crate::model::{Gap, Name, Observation, SessionEnd, SessionInfo};
 
 use super::block::{Compression, Packer};
 use super::columns;
@@ -73,26 +74,43 @@ pub fn samples(frames: &[u8]) -> impl Iterator<Item = &[u8]> {
     format::split(frames).filter(|(kind, _)| *kind == kind::SAMPLES).map(|(_, frame)| frame)
 }
 
-/// Of the frames of cgroups' names, those that are worth keeping in `most` bytes: of each cgroup the newest, those that others are in,
-/// and then the newest ones.
+/// Whose names a frame has.
+#[derive(PartialEq, Eq, Hash)]
+enum Whose {
+    Cgroup(u64),
+    /// Id of a container, uid of a pod.
+    Owner(Option<Name>, Option<Name>),
+}
+
+/// Of the frames of names, those that are worth keeping in `most` bytes: of each cgroup, container and pod the newest, cgroups that
+/// others are in, and then the newest ones.
 #[must_use]
 pub fn newest_names(frames: &[u8], most: usize) -> Vec<u8> {
-    let node = |frame: &[u8]| {
+    let whose = |kind: u16, frame: &[u8]| {
         let payload = frame.get(format::FRAME_HEADER_LEN..frame.len().checked_sub(format::CHECKSUM_LEN)?)?;
-        match format::decode_payload(kind::CGROUP, payload) {
-            Ok(Some(Frame::Observation(Observation::Cgroup(node)))) => Some(node),
+        match format::decode_payload(kind, payload) {
+            Ok(Some(Frame::Observation(Observation::Cgroup(node)))) => {
+                Some((Whose::Cgroup(node.id), node.parent))
+            }
+            Ok(Some(Frame::Observation(Observation::Named(Named { container_id, pod_uid, .. })))) => {
+                Some((Whose::Owner(container_id, pod_uid), None))
+            }
             _ => None,
         }
     };
-    let all: Vec<_> = names(frames).filter_map(|frame| Some((frame, node(frame)?))).collect();
-    let parents: HashSet<u64> = all.iter().filter_map(|(_, node)| node.parent).collect();
+    let all: Vec<_> = format::split(frames)
+        .filter(|(kind, _)| is_name(*kind))
+        .filter_map(|(kind, frame)| Some((frame, whose(kind, frame)?)))
+        .collect();
+    let parents: HashSet<u64> = all.iter().filter_map(|(_, (_, parent))| *parent).collect();
+    let is_inner = |whose: &Whose| matches!(whose, Whose::Cgroup(id) if parents.contains(id));
     let mut known = HashSet::new();
     let mut room = most;
     let mut kept: Vec<&[u8]> = Vec::new();
     // Without one that others are in, the paths of all of them would be lost.
     for inner in [true, false] {
-        for (frame, node) in all.iter().rev().filter(|(_, node)| parents.contains(&node.id) == inner) {
-            if frame.len() <= room && known.insert(node.id) {
+        for (frame, (whose, _)) in all.iter().rev().filter(|(_, (whose, _))| is_inner(whose) == inner) {
+            if frame.len() <= room && known.insert(whose) {
                 room -= frame.len();
                 kept.push(frame);
             }
@@ -102,9 +120,13 @@ pub fn newest_names(frames: &[u8], most: usize) -> Vec<u8> {
     kept.concat()
 }
 
-/// The frames of cgroups' names in a run of frames that are whole.
+/// The frames of names, of cgroups, containers and pods, in a run of frames that are whole.
 pub fn names(frames: &[u8]) -> impl Iterator<Item = &[u8]> {
-    format::split(frames).filter(|(kind, _)| *kind == kind::CGROUP).map(|(_, frame)| frame)
+    format::split(frames).filter(|(kind, _)| is_name(*kind)).map(|(_, frame)| frame)
+}
+
+fn is_name(kind: u16) -> bool {
+    matches!(kind, kind::CGROUP | kind::NAMED)
 }
 
 /// Makes blocks of frames.

@@ -9,6 +9,7 @@
 //! | 1.2 | 0.1.0 | candidates field by field, compressed blocks |
 //! | 1.3 | 0.1.0 | what logs tell: reports, other boots and machines in one session, named counters |
 //! | 1.4 | 0.1.0 | gaps, samples of the state of memory |
+//! | 1.5 | 0.1.0 | names of containers and pods |
 
 use std::fmt;
 
@@ -22,7 +23,7 @@ use super::{columns, samples};
 /// the control-Z stops `type` on one system; all three tell text tools that this is not text.
 pub const MAGIC: [u8; 8] = *b"\x89OOM\r\n\x1a\n";
 /// The version that this program writes.
-pub const VERSION: Version = Version { major: Major(1), minor: Minor(4) };
+pub const VERSION: Version = Version { major: Major(1), minor: Minor(5) };
 /// Bytes of the file's header: magic, version, checksum.
 pub const HEADER_LEN: usize = 16;
 /// Bytes of a frame's header: length, kind, flags.
@@ -115,6 +116,8 @@ pub mod kind {
     pub const ORIGIN: u16 = 38;
     /// `Observation::Samples` ([`samples`](mod@crate::session::samples)).
     pub const SAMPLES: u16 = 39;
+    /// `Observation::Named`.
+    pub const NAMED: u16 = 40;
 }
 
 /// What a frame holds.
@@ -241,6 +244,7 @@ fn encode_payload(out: &mut Vec<u8>, frame: FrameRef<'_>) -> u16 {
             Observation::Report(o) => put(out, kind::REPORT, o),
             Observation::Origin(o) => put(out, kind::ORIGIN, o),
             Observation::Gap(o) => put(out, kind::GAP, o),
+            Observation::Named(o) => put(out, kind::NAMED, o),
             Observation::Samples(o) => {
                 samples::write(out, o);
                 kind::SAMPLES
@@ -299,6 +303,7 @@ pub fn decode_payload(kind: u16, payload: &[u8]) -> Result<Option<Frame>, Payloa
         kind::CANDIDATE_COLUMNS => {
             columns::read(payload).map(|o| Frame::Observation(Observation::Candidates(o)))
         }
+        kind::NAMED => get(payload).map(|o| Frame::Observation(Observation::Named(o))),
         kind::SAMPLES => samples::read(payload).map(|o| Frame::Observation(Observation::Samples(o))),
         _ => return Ok(None),
     };

@@ -401,7 +401,7 @@ proptest! {
     }
 
     #[test]
-    fn any_payload_of_any_kind_is_read_without_panic(kind in 0u16..40, payload in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_payload_of_any_kind_is_read_without_panic(kind in 0u16..48, payload in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut bytes = start();
         bytes.extend(frame(kind, 0, &payload));
         let _ = read(&bytes);
@@ -414,6 +414,8 @@ proptest! {
     ) {
         use crate::model::Name;
         use crate::model::observation::*;
+        use crate::model::names::Named;
+        let name = Name::from(&comm[..]);
         let task = Task { pid, tid: pid, comm: Name::from(comm), uid: None, oom_score_adj: adj, cgroup: pages };
         let memory = Some(Memory { rss_anon_pages: pages, ..Memory::default() });
         let candidate = Candidate { task, score: Score::Points(points), memory, flags: TaskFlags(flags) };
@@ -422,6 +424,10 @@ proptest! {
             Observation::Candidates(Candidates { at, first: flags, tasks: vec![candidate.clone(), Candidate::default()] }),
             Observation::Kill(Kill { at, victim: candidate, message: None }),
             Observation::Clock(Clock { boot_ns }),
+            Observation::Named(Named {
+                container_id: adj.map(|_| name.clone()), pod_uid: Some(name.clone()), namespace: Some(name.clone()),
+                pod: Some(name), container: None,
+            }),
         ];
         for compression in [Compression::None, Compression::Zstd] {
             let bytes = made_up::file_as(&made_up::info(), &observations, compression);

@@ -7,6 +7,8 @@
 pub mod before;
 #[path = "made_up/evidence.rs"]
 pub mod evidence;
+#[path = "made_up/named.rs"]
+pub mod named;
 
 use oomtrace::assemble::Assembler;
 use oomtrace::badness;
@@ -573,6 +575,7 @@ pub fn scenarios() -> Vec<(&'static str, Vec<Observation>)> {
         ("allocating-task", allocating_task()),
         ("odd", odd()),
         ("minutes-before", before::minutes_before()),
+        ("named-places", named::named_places()),
     ];
     all.extend(evidence::scenarios());
     all

@@ -32,6 +32,32 @@ pub struct Owner<'a> {
     pub unit: Option<&'a str>,
 }
 
+/// Ids that stand in the name of one cgroup, or anywhere in a path: of a container, and the uid of a pod. Looser than [`owner`], which knows
+/// what lies around: for whoever looks them up among those that there are.
+pub fn ids_in(name: &Name) -> impl Iterator<Item = String> {
+    let text = name.as_utf8().unwrap_or_default();
+    let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    let containers = text.split(move |c| !hex(c)).filter_map(ids::container).map(str::to_owned);
+    let pods = text.match_indices("pod").filter_map(move |(at, pod)| {
+        let rest = &text[at + pod.len()..];
+        let uid = &rest[..rest.find(|c| !(hex(c) || matches!(c, '-' | '_'))).unwrap_or(rest.len())];
+        ids::pod(uid, '-').or_else(|| ids::pod(uid, '_')).map(|uid| uid.replace('_', "-"))
+    });
+    containers.chain(pods)
+}
+
+/// Whether this is the id of a container: 64 hex digits.
+#[must_use]
+pub fn is_container_id(text: &str) -> bool {
+    ids::container(text).is_some()
+}
+
+/// Whether this is the uid of a pod, as the API server or the kubelet gives them.
+#[must_use]
+pub fn is_pod_uid(text: &str) -> bool {
+    ids::pod(text, '-').is_some()
+}
+
 /// Reads a path from the root of the hierarchy. One that is not UTF-8 tells nothing.
 #[must_use]
 pub fn owner(path: &Name) -> Owner<'_> {

@@ -37,6 +37,47 @@ fn told(path: &str) -> String {
 }
 
 #[test]
+fn ids_are_found_wherever_they_stand() {
+    for (name, expected) in [
+        ("ID", vec![ID]),
+        ("crio-ID.scope", vec![ID]),
+        ("cri-containerd-ID.scope", vec![ID]),
+        ("podUID", vec![UID]),
+        ("podSTATIC", vec![STATIC]),
+        ("kubepods-burstable-podUID_.slice", vec![UID]),
+        ("kubepods-burstable-podUID_.slice:cri-containerd:ID", vec![ID, UID]),
+        ("/docker/OUTER/kubelet/kubepods/podUID/ID", vec![OUTER, ID, UID]),
+        ("IDff", vec![]),
+        ("kubepods.slice", vec![]),
+        ("pod\u{e9}", vec![]),
+        ("", vec![]),
+    ] {
+        let name = name
+            .replace("UID_", UID_)
+            .replace("UID", UID)
+            .replace("OUTER", OUTER)
+            .replace("STATIC", STATIC)
+            .replace("ID", ID);
+        let found: Vec<String> = ids_in(&name.as_str().into()).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+proptest! {
+    /// Whatever a path says, looking for ids finds at least those.
+    #[test]
+    fn what_a_path_says_is_found(path in "(/(kubepods|docker|burstable|k8s.io|crio-[0-9a-f]{64}.scope|pod[0-9a-f]{32}|[0-9a-f]{64})){0,6}") {
+        let name = Name::from(path.as_str());
+        let owner = owner(&name);
+        let found: Vec<String> = ids_in(&name).collect();
+        let told = [owner.container.map(|it| it.id.to_owned()), owner.pod.map(|pod| pod.uid())];
+        for id in told.into_iter().flatten() {
+            prop_assert!(found.contains(&id), "{} in {}", id, path);
+        }
+    }
+}
+
+#[test]
 fn paths_as_they_are_met() {
     for (path, expected) in [
         // docker: cgroupfs and systemd drivers, rootless, with a systemd of its own inside.

@@ -24,7 +24,7 @@ const SLICE: u64 = 60;
 const KUBEPODS_SLICE: u64 = 61;
 const BURSTABLE: u64 = 62;
 const POD_SLICE: u64 = 63;
-const SCOPE: u64 = 64;
+pub const SCOPE: u64 = 64;
 const POSTGRES: u64 = 65;
 const SESSION: u64 = 66;
 
