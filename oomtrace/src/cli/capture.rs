@@ -14,9 +14,17 @@ use crate::pipeline::{Pipeline, Summary};
 use crate::source::live::{Live, host};
 use crate::source::samples::Heartbeat;
 
+use super::names::Follower;
 use super::service_manager::ServiceManager;
 use super::status::Status;
-use super::{heartbeat, new_file};
+use super::{heartbeat, names, new_file};
+
+/// What looks at the machine beside a capture.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) names: Option<Follower>,
+}
 
 /// Runs a capture until it is told to end: by a signal, the wanted count, the time, or a reader that went away.
 ///
@@ -24,7 +32,7 @@ use super::{heartbeat, new_file};
 pub(super) fn capture(
     live: Live,
     pipeline: Pipeline,
-    heartbeat: Option<Heartbeat>,
+    beside: Beside,
     duration: Option<Duration>,
     manager: ServiceManager,
     status: Option<Status>,
@@ -32,7 +40,7 @@ pub(super) fn capture(
 ) -> anyhow::Result<Summary> {
     runtime()?.block_on(async {
         let mut stop = Stop::new(duration, status)?;
-        drive(live, pipeline, heartbeat, &mut stop, manager, ready).await
+        drive(live, pipeline, beside, &mut stop, manager, ready).await
     })
 }
 
@@ -43,7 +51,7 @@ pub(super) fn capture_until(
     stop: &mut impl Until,
     ready: impl FnOnce(&Live),
 ) -> anyhow::Result<Summary> {
-    runtime()?.block_on(drive(live, pipeline, None, stop, ServiceManager::default(), ready))
+    runtime()?.block_on(drive(live, pipeline, Beside::default(), stop, ServiceManager::default(), ready))
 }
 
 /// One thread that waits.
@@ -71,7 +79,7 @@ pub(super) trait Until {
 async fn drive(
     mut live: Live,
     mut pipeline: Pipeline,
-    mut heartbeat: Option<Heartbeat>,
+    mut beside: Beside,
     stop: &mut impl Until,
     mut manager: ServiceManager,
     ready: impl FnOnce(&Live),
@@ -79,7 +87,7 @@ async fn drive(
     let mut hangup = pipeline.has_files().then(|| listen(SignalKind::hangup())).transpose()?;
     let mut lost = Lost::default();
     let mut flow = pipeline.start(&live.info);
-    if let Some(heartbeat) = &mut heartbeat {
+    if let Some(heartbeat) = &mut beside.heartbeat {
         heartbeat.look(host::boot_ns());
     }
     tell_losses(&live, &mut pipeline, lost);
@@ -98,8 +106,10 @@ async fn drive(
                 Woken::Capture
             }
             () = deadline(pipeline.next_deadline_ns()) => Woken::Deadline,
-            () = deadline(heartbeat.as_ref().map(Heartbeat::due_ns)) => Woken::Beat,
+            () = deadline(beside.heartbeat.as_ref().map(Heartbeat::due_ns)) => Woken::Beat,
             () = deadline(looks_ns) => Woken::Look,
+            () = deadline(beside.names.as_ref().and_then(Follower::due_ns)) => Woken::Capture,
+            () = names::changed(&mut beside.names) => Woken::Capture,
             () = asked_by(&mut hangup) => {
                 pipeline.ask_for_new_file();
                 Woken::Capture
@@ -116,7 +126,10 @@ async fn drive(
         if let Some(log) = &mut live.probe_log {
             log.flush();
         }
-        (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
+        (flow, more) = drain(&mut live, &mut pipeline, &mut beside, &mut lost, AT_ONCE);
+        if let Some(names) = beside.names.as_mut().filter(|_| flow.is_continue()) {
+            flow = names.look(&mut pipeline, more);
+        }
         // Files of /proc are read for it: not while an episode is under way.
         if !more && pipeline.next_deadline_ns().is_none() {
             tell_losses(&live, &mut pipeline, lost);
@@ -129,16 +142,16 @@ async fn drive(
         }
         if woken == Woken::Beat
             && flow.is_continue()
-            && let Some(heartbeat) = &mut heartbeat
+            && let Some(heartbeat) = &mut beside.heartbeat
         {
             flow = heartbeat::sample(heartbeat, &mut pipeline, more);
         }
         if flow.is_continue() && !more && pipeline.wants_new_file() {
             let info = host::as_of_now(&live.info);
             // What was killed before that look has to be in the file that it ends.
-            (flow, more) = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, AT_ONCE);
+            (flow, more) = drain(&mut live, &mut pipeline, &mut beside, &mut lost, AT_ONCE);
             if flow.is_continue() && !more {
-                new_file::begin(&live, &mut pipeline, &mut heartbeat, lost, &info);
+                new_file::begin(&live, &mut pipeline, &mut beside.heartbeat, lost, &info);
             }
         }
     }
@@ -150,10 +163,10 @@ async fn drive(
     let cost = live.meter.take().map(|meter| meter.stats());
     live.detach();
     if flow.is_continue() {
-        flow = drain(&mut live, &mut pipeline, &mut heartbeat, &mut lost, usize::MAX).0;
+        flow = drain(&mut live, &mut pipeline, &mut beside, &mut lost, usize::MAX).0;
     }
     if flow.is_continue() {
-        let _ended_anyway = heartbeat::hand_on(&mut heartbeat, &mut pipeline);
+        let _ended_anyway = heartbeat::hand_on(&mut beside.heartbeat, &mut pipeline);
     }
     while let Some(observation) = live.feed.take() {
         pipeline.pass_by(&observation);
@@ -185,24 +198,39 @@ const AT_ONCE: usize = 1024;
 /// Takes what is on the ring, `most` observations at the most; tells whether there may be more. Losses of episodes are summed
 /// as they pass, because a recording's end has to hold those of unfinished ones too.
 ///
-/// Samples that were held back come before the first observation of an episode.
+/// Samples that were held back come before the first observation of an episode, names of containers behind the name of their cgroup, or as
+/// soon as they are known.
 fn drain(
     live: &mut Live,
     pipeline: &mut Pipeline,
-    heartbeat: &mut Option<Heartbeat>,
+    beside: &mut Beside,
     lost: &mut Lost,
     most: usize,
 ) -> (ControlFlow<()>, bool) {
+    if let Some(names) = &mut beside.names {
+        names.catch_up();
+        if names.tell(pipeline).is_break() {
+            return (ControlFlow::Break(()), false);
+        }
+    }
     for _ in 0..most {
         let Some(observation) = live.feed.take() else { return (ControlFlow::Continue(()), false) };
         let begins = observation.stamp().is_some_and(|at| at.episode != 0);
-        if begins && heartbeat::hand_on(heartbeat, pipeline).is_break() {
+        if begins && heartbeat::hand_on(&mut beside.heartbeat, pipeline).is_break() {
             return (ControlFlow::Break(()), false);
         }
         if let Observation::Closed(closed) = &observation {
             lost.add(closed.lost);
         }
-        if pipeline.push(observation).is_break() {
+        let names = match (&mut beside.names, &observation) {
+            (Some(names), Observation::Cgroup(node)) => {
+                names.see(node);
+                Some(names)
+            }
+            _ => None,
+        };
+        if pipeline.push(observation).is_break() || names.is_some_and(|names| names.tell(pipeline).is_break())
+        {
             return (ControlFlow::Break(()), false);
         }
     }

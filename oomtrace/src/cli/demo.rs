@@ -71,13 +71,18 @@ fn live_one(args: &DemoArgs, capture: Live, memcg: Memcg) -> anyhow::Result<Exit
     let pipeline = output::shown(&args.display, filter, Some(EPISODES));
     let mut tasks = None;
     let mut failed = None;
-    let summary =
-        capture::capture(capture, pipeline, None, Some(AT_MOST), ServiceManager::default(), None, |_| {
-            match Tasks::start(&memcg) {
-                Ok(started) => tasks = Some(started),
-                Err(error) => failed = Some(error),
-            }
-        })?;
+    let summary = capture::capture(
+        capture,
+        pipeline,
+        capture::Beside::default(),
+        Some(AT_MOST),
+        ServiceManager::default(),
+        None,
+        |_| match Tasks::start(&memcg) {
+            Ok(started) => tasks = Some(started),
+            Err(error) => failed = Some(error),
+        },
+    )?;
     drop(tasks);
     drop(memcg);
     if let Some(error) = failed {

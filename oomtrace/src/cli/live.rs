@@ -17,16 +17,16 @@ use crate::source::live::{Live, LiveError, Options, protect};
 use crate::source::samples;
 
 use super::args::{
-    Attach, CaptureArgs, DirArgs, DisplayArgs, MetricsArgs, OutletArgs, ProbeLog, RecordArgs, SampleArgs,
-    WatchArgs,
+    Attach, CaptureArgs, DirArgs, DisplayArgs, MetricsArgs, NamesArgs, OutletArgs, ProbeLog, RecordArgs,
+    SampleArgs, WatchArgs,
 };
-use super::capture::capture;
+use super::capture::{Beside, capture};
 use super::helper::Helper;
 use super::ready::{protection, say_ready, say_refused, say_summary};
 use super::say::say_stats;
 use super::service_manager::ServiceManager;
 use super::status::{self, Status};
-use super::{deliver, heartbeat, metrics, output, screen};
+use super::{deliver, heartbeat, metrics, names, output, screen};
 
 /// Runs `watch`.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
@@ -42,6 +42,7 @@ pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<Exit> {
         output: args.output.as_deref(),
         dir: None,
         samples: args.samples,
+        names: &args.names,
         metrics: &args.metrics,
         outlets: &args.outlets,
         status: !args.no_status && !args.feed,
@@ -61,6 +62,7 @@ pub(super) fn record(args: &RecordArgs) -> anyhow::Result<Exit> {
         output: args.output.as_deref(),
         dir: Some(&args.dir),
         samples: args.samples,
+        names: &args.names,
         metrics: &args.metrics,
         outlets: &args.outlets,
         status: false,
@@ -75,6 +77,7 @@ struct Capture<'a> {
     output: Option<&'a Path>,
     dir: Option<&'a DirArgs>,
     samples: SampleArgs,
+    names: &'a NamesArgs,
     metrics: &'a MetricsArgs,
     outlets: &'a OutletArgs,
     /// Whether there may be a line that tells what it is at.
@@ -131,7 +134,10 @@ impl Capture<'_> {
         if let Some(helper) = &mut helper {
             pipeline = helper.fed_by(pipeline);
         }
-        let heartbeat = self.samples.every(directory.map(|_| samples::EVERY)).map(heartbeat::start);
+        let beside = Beside {
+            heartbeat: self.samples.every(directory.map(|_| samples::EVERY)).map(heartbeat::start),
+            names: names::start(self.names),
+        };
         // Its socket is opened before none can be.
         let manager = ServiceManager::of_environment();
         let ready = |live: &Live| {
@@ -143,7 +149,7 @@ impl Capture<'_> {
         // Where something else draws what is shown, a pager for example, the line would be drawn over it.
         let alone = self.display.is_none() || io::stdout().is_terminal();
         let status = (self.status && alone && status::possible()).then(Status::start);
-        let summary = capture(live, pipeline, heartbeat, self.args.duration, manager, status, ready)?;
+        let summary = capture(live, pipeline, beside, self.args.duration, manager, status, ready)?;
         say_summary(&summary, self.display.is_none());
         say_stats(&summary);
         let delivered = helper.map_or(Exit::Done, Helper::finish);

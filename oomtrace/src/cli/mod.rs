@@ -21,6 +21,7 @@ mod input;
 mod list;
 mod live;
 mod metrics;
+mod names;
 pub mod new_file;
 mod otlp;
 mod output;

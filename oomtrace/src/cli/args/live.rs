@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, MetricsArgs, OutletArgs, SampleArgs};
+use super::{CaptureArgs, DirArgs, DisplayArgs, FilterArgs, MetricsArgs, NamesArgs, OutletArgs, SampleArgs};
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,9 @@ pub struct WatchArgs {
     /// The minutes before.
     #[command(flatten)]
     pub samples: SampleArgs,
+    /// Of containers and pods.
+    #[command(flatten)]
+    pub names: NamesArgs,
     /// For a monitoring system.
     #[command(flatten)]
     pub metrics: MetricsArgs,
@@ -55,6 +58,9 @@ pub struct RecordArgs {
     /// The minutes before.
     #[command(flatten)]
     pub samples: SampleArgs,
+    /// Of containers and pods.
+    #[command(flatten)]
+    pub names: NamesArgs,
     /// For a monitoring system.
     #[command(flatten)]
     pub metrics: MetricsArgs,
