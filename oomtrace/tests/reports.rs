@@ -46,6 +46,7 @@ fn pages() {
         "linux-6.1-cut-off",
         "v1.0-odd",
         "v1.4-gaps",
+        "v1.5-named-places",
     ] {
         let output = run(&["report", "-o", "-", &format!("{CORPUS}/{name}.oomtrace")]);
         assert!(matches!(output.status.code(), Some(0 | 4)), "{name}: {}", text(&output.stderr));

@@ -2,7 +2,7 @@
 
 use crate::model::episode::{Episode, Outcome, Scope};
 use crate::model::{Name, SessionInfo, ShortId};
-use crate::sink::json;
+use crate::sink::{json, terminal};
 
 /// Fields by name; what is not known is not there. Values may hold anything that a process or a cgroup may be called.
 #[must_use]
@@ -29,6 +29,10 @@ pub fn fields(episode: &Episode, info: &SessionInfo) -> Vec<(&'static str, Strin
         add("VICTIM_COMM", Some(plain(&victim.task.comm)));
         add("VICTIM_UID", victim.task.uid.map(|uid| uid.to_string()));
         add("VICTIM_CGROUP", victim.task.cgroup.as_ref().map(plain));
+        let called = victim.task.cgroup.as_ref().map(|cgroup| episode.owner(cgroup).1).unwrap_or_default();
+        add("VICTIM_NAMESPACE", called.namespace.map(plain));
+        add("VICTIM_POD", called.pod.map(plain));
+        add("VICTIM_CONTAINER", called.container.map(plain));
         let pages = victim.memory.and_then(|memory| memory.resident_pages());
         add("VICTIM_RESIDENT_BYTES", pages.map(|pages| info.bytes(pages).to_string()));
     }
@@ -40,7 +44,10 @@ pub fn fields(episode: &Episode, info: &SessionInfo) -> Vec<(&'static str, Strin
 pub fn sentence(episode: &Episode, info: &SessionInfo) -> String {
     let place = match (episode.scope, limiting(episode)) {
         (Some(Scope::Global), _) => "OOM".to_owned(),
-        (_, Some(path)) => format!("OOM in {path}"),
+        (_, Some(path)) => {
+            let place = terminal::text::called(episode, path).unwrap_or_else(|| path.to_string());
+            format!("OOM in {place}")
+        }
         (Some(Scope::Memcg), None) => "OOM in a cgroup".to_owned(),
         (None, None) => "OOM".to_owned(),
     };

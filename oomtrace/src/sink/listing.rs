@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::episode::{Episode, Outcome, Person, Scope};
+use crate::model::names::Called;
 use crate::model::{Name, SessionInfo, ShortId};
 
 use super::{Sink, Totals};
@@ -35,10 +36,33 @@ pub struct Row {
     pub memcg: Option<Name>,
     /// Who was killed first.
     pub victim: Option<Person>,
+    /// What its pod and container are called.
+    pub called: CalledRow,
     /// Its resident memory at the kill, bytes.
     pub victim_bytes: Option<u64>,
     /// How many were killed.
     pub victims: u64,
+}
+
+/// What somebody's pod and container are called, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CalledRow {
+    /// The pod's namespace.
+    pub namespace: Option<Name>,
+    /// The pod's name.
+    pub pod: Option<Name>,
+    /// The container's name.
+    pub container: Option<Name>,
+}
+
+impl From<Called<'_>> for CalledRow {
+    fn from(called: Called<'_>) -> Self {
+        Self {
+            namespace: called.namespace.cloned(),
+            pod: called.pod.cloned(),
+            container: called.container.cloned(),
+        }
+    }
 }
 
 impl Row {
@@ -62,6 +86,10 @@ impl Row {
             outcome: episode.outcome,
             memcg: limiting.and_then(|level| level.path.clone()),
             victim: first.map(|victim| victim.task.clone()),
+            called: first
+                .and_then(|victim| victim.task.cgroup.as_ref())
+                .map(|cgroup| episode.owner(cgroup).1.into())
+                .unwrap_or_default(),
             victim_bytes: memory.and_then(|memory| memory.resident_pages()).map(|pages| info.bytes(pages)),
             victims: episode.victims.len() as u64,
         }

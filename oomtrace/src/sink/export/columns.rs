@@ -4,6 +4,7 @@
 use crate::badness;
 use crate::explain::timeline::freed_pages;
 use crate::model::episode::Verdict;
+use crate::model::names::Called;
 use crate::model::observation::TaskFlags;
 use crate::sink::json::{constraint, outcome, reason, scope, why};
 
@@ -118,6 +119,26 @@ pub(super) const PERSON: &[Column] = &[
     column("pgtables_bytes", Int, |row| int(row.memory.and_then(|memory| memory.pgtables_bytes))),
     column("total_vm_bytes", Int, |row| row.part(|memory| memory.total_vm_pages)),
 ];
+
+/// What somebody's pod and container are called.
+pub(super) const CALLED: &[Column] = &[
+    column("namespace", Text, |row| name(row.called.namespace)),
+    column("pod", Text, |row| name(row.called.pod)),
+    column("container", Text, |row| name(row.called.container)),
+];
+
+/// The same of the cgroup whose limit was met.
+pub(super) const MEMCG_CALLED: &[Column] = &[
+    column("memcg_namespace", Text, |row| name(memcg_called(row).namespace)),
+    column("memcg_pod", Text, |row| name(memcg_called(row).pod)),
+    column("memcg_container", Text, |row| name(memcg_called(row).container)),
+];
+
+fn memcg_called<'r>(row: &Row<'r>) -> Called<'r> {
+    let limiting = row.episode.memcg.iter().find(|level| level.limiting);
+    let path = limiting.and_then(|level| level.path.as_ref());
+    path.map(|path| row.episode.owner(path).1).unwrap_or_default()
+}
 
 /// Of a candidate.
 pub(super) const CANDIDATE: &[Column] = &[

@@ -59,8 +59,11 @@ impl Table {
             Self::Candidates => columns::CANDIDATE,
             Self::Victims => columns::VICTIM,
         };
-        let person = if self == Self::Episodes { &[][..] } else { columns::PERSON };
-        [columns::COMMON, person, own].concat()
+        let (person, called) = match self {
+            Self::Episodes => (&[][..], columns::MEMCG_CALLED),
+            Self::Candidates | Self::Victims => (columns::PERSON, columns::CALLED),
+        };
+        [columns::COMMON, person, own, called].concat()
     }
 }
 

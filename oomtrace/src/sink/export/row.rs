@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::model::cgroup_path::{self, Owner};
+use crate::model::cgroup_path::Owner;
 use crate::model::episode::{Episode, Person, RankedCandidate, Victim};
+use crate::model::names::Called;
 use crate::model::observation::Memory;
 use crate::model::{Name, SessionInfo, ShortId};
 
@@ -18,6 +19,8 @@ pub struct Row<'a> {
     pub(super) person: Option<&'a Person>,
     pub(super) memory: Option<Memory>,
     pub(super) owner: Owner<'a>,
+    /// What these are called.
+    pub(super) called: Called<'a>,
     pub(super) candidate: Option<&'a RankedCandidate>,
     pub(super) victim: Option<&'a Victim>,
 }
@@ -47,6 +50,7 @@ impl<'a> Row<'a> {
             person: None,
             memory: None,
             owner: Owner::default(),
+            called: Called::default(),
             candidate: None,
             victim: None,
         }
@@ -61,8 +65,9 @@ impl<'a> Row<'a> {
     }
 
     fn with(&self, at: usize, person: &'a Person) -> Self {
-        let owner = person.cgroup.as_ref().map(|path| cgroup_path::owner(path)).unwrap_or_default();
-        Self { at: Some(at), person: Some(person), owner, ..*self }
+        let owned = person.cgroup.as_ref().map(|path| self.episode.owner(path));
+        let (owner, called) = owned.unwrap_or_default();
+        Self { at: Some(at), person: Some(person), owner, called, ..*self }
     }
 
     /// Entry; the return where that was not seen. A stamp of the recording, ns.

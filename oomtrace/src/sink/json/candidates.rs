@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::badness;
 use crate::model::Name;
 use crate::model::episode::{Cause, Explained, RankedCandidate, Verdict};
+use crate::model::names::Names;
 use crate::model::observation::{Memory, TaskFlags};
 
 use super::NameJson;
@@ -28,6 +29,8 @@ const ROOM: usize = 1024;
 pub(super) struct Candidates {
     cgroups: HashMap<Name, Box<[u8]>, RandomState>,
     kept: usize,
+    /// What the containers and pods of these are called.
+    names: Names,
 }
 
 /// What follows from the cgroup.
@@ -39,6 +42,15 @@ struct CgroupJson<'a> {
 }
 
 impl Candidates {
+    /// Candidates of another episode follow. What is known by other names than before is made anew.
+    pub(super) fn begin(&mut self, names: &Names) {
+        if self.names != *names {
+            self.names = names.clone();
+            self.cgroups.clear();
+            self.kept = 0;
+        }
+    }
+
     /// Appends one candidate.
     pub(super) fn write(
         &mut self,
@@ -116,7 +128,7 @@ impl Candidates {
             put(out, members);
             return Ok(());
         }
-        let cgroup = CgroupJson { cgroup: Some(path.into()), owner: OwnerJson::of(Some(path)) };
+        let cgroup = CgroupJson { cgroup: Some(path.into()), owner: OwnerJson::of(Some(path), &self.names) };
         let object = serde_json::to_vec(&cgroup)?;
         let members = object.get(1..object.len() - 1).unwrap_or_default();
         put(out, members);
@@ -248,6 +260,7 @@ mod tests {
         #[test]
         fn every_field_is_there_with_its_value(found in prop::collection::vec(any_candidate(), 1..4), total in any::<u64>()) {
             let mut all = Candidates::default();
+            let names = Names::default();
             // The second time from what was kept.
             for candidate in found.iter().chain(&found) {
                 let json = written(&mut all, candidate, Some(total));
@@ -259,7 +272,7 @@ mod tests {
                 prop_assert_eq!(&json["uid"], &json!(task.uid));
                 prop_assert_eq!(&json["oom_score_adj"], &json!(task.oom_score_adj));
                 prop_assert_eq!(&json["cgroup"], &json!(task.cgroup.as_ref().and_then(|path| path.as_utf8())));
-                let owner = serde_json::to_value(OwnerJson::of(task.cgroup.as_ref())).expect("it is JSON");
+                let owner = serde_json::to_value(OwnerJson::of(task.cgroup.as_ref(), &names)).expect("it is JSON");
                 for member in ["container", "pod", "unit"] {
                     prop_assert_eq!(&json[member], &owner[member]);
                 }

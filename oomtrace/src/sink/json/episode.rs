@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::explain::timeline::freed_pages;
 use crate::model::cgroup_path::{self, Container, Owner};
 use crate::model::episode::{Episode, MemcgLimit, Outcome, Person, Reason, Scope, Victim, VictimWhy};
+use crate::model::names::Names;
 use crate::model::observation::{Constraint, Memory};
 use crate::model::{Name, SessionInfo, ShortId, gfp};
 
@@ -90,7 +91,7 @@ struct TriggerJson<'a> {
 #[derive(Default, Serialize)]
 pub(super) struct OwnerJson<'a> {
     container: Option<ContainerJson<'a>>,
-    pod: Option<PodJson>,
+    pod: Option<PodJson<'a>>,
     unit: Option<&'a str>,
 }
 
@@ -98,12 +99,15 @@ pub(super) struct OwnerJson<'a> {
 struct ContainerJson<'a> {
     runtime: Option<&'static str>,
     id: &'a str,
+    name: Option<NameJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct PodJson {
-    uid: String,
+struct PodJson<'a> {
+    uid: Option<String>,
     qos: Option<&'static str>,
+    namespace: Option<NameJson<'a>>,
+    name: Option<NameJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -206,7 +210,7 @@ impl<'a> Head<'a> {
             }),
             totalpages: episode.totalpages,
             trigger: episode.trigger.as_ref().map(|trigger| TriggerJson {
-                task: TaskJson::from(trigger),
+                task: TaskJson::new(trigger, &episode.names),
                 stack: episode.stack.as_ref().map(|stack| stack.frames.iter().map(FrameJson::from).collect()),
                 stack_cut: episode.stack.as_ref().map(|stack| stack.cut),
             }),
@@ -233,7 +237,11 @@ impl<'a> Rest<'a> {
     pub(super) fn new(episode: &'a Episode, info: &'a SessionInfo) -> Self {
         let folded = episode.folded;
         Self {
-            victims: episode.victims.iter().map(|victim| VictimJson::new(victim, info)).collect(),
+            victims: episode
+                .victims
+                .iter()
+                .map(|victim| VictimJson::new(victim, &episode.names, info))
+                .collect(),
             oom_group: episode.oom_group.as_ref().map(NameJson::from),
             adj_changes: episode.adj_changes.iter().map(|change| AdjJson::new(change, info)).collect(),
             memory_before: episode.memory_before.iter().map(|sample| SampleJson(sample)).collect(),
@@ -305,8 +313,8 @@ pub(crate) fn why(why: VictimWhy) -> &'static str {
     }
 }
 
-impl<'a> From<&'a Person> for TaskJson<'a> {
-    fn from(task: &'a Person) -> Self {
+impl<'a> TaskJson<'a> {
+    fn new(task: &'a Person, names: &'a Names) -> Self {
         Self {
             // 0 is nobody's: some old logs do not tell.
             pid: Some(task.pid).filter(|&pid| pid != 0),
@@ -315,18 +323,27 @@ impl<'a> From<&'a Person> for TaskJson<'a> {
             uid: task.uid,
             oom_score_adj: task.oom_score_adj,
             cgroup: task.cgroup.as_ref().map(NameJson::from),
-            owner: OwnerJson::of(task.cgroup.as_ref()),
+            owner: OwnerJson::of(task.cgroup.as_ref(), names),
         }
     }
 }
 
 impl<'a> OwnerJson<'a> {
-    pub(super) fn of(cgroup: Option<&'a Name>) -> Self {
+    pub(super) fn of(cgroup: Option<&'a Name>, names: &'a Names) -> Self {
         let Some(cgroup) = cgroup else { return Self::default() };
-        let Owner { container, pod, unit } = cgroup_path::owner(cgroup);
+        let owner = cgroup_path::owner(cgroup);
+        let called = names.of(&owner);
+        let Owner { container, pod, unit } = owner;
+        let name = called.container.map(NameJson::from);
         Self {
-            container: container.map(|Container { runtime, id }| ContainerJson { runtime, id }),
-            pod: pod.map(|pod| PodJson { uid: pod.uid(), qos: pod.qos }),
+            container: container.map(|Container { runtime, id }| ContainerJson { runtime, id, name }),
+            // Of a container whose path names no pod it may be known all the same.
+            pod: (pod.is_some() || called.pod.is_some()).then(|| PodJson {
+                uid: pod.map(|pod| pod.uid()),
+                qos: pod.and_then(|pod| pod.qos),
+                namespace: called.namespace.map(NameJson::from),
+                name: called.pod.map(NameJson::from),
+            }),
             unit,
         }
     }
@@ -341,7 +358,7 @@ fn memcg<'a>(episode: &'a Episode, info: &'a SessionInfo) -> Option<MemcgJson<'a
     let path = limiting.and_then(|level| level.path.as_ref());
     Some(MemcgJson {
         path: path.map(NameJson::from),
-        owner: OwnerJson::of(path),
+        owner: OwnerJson::of(path, &episode.names),
         stat: episode.memcg_stat.as_ref().map(|stat| MemcgStatJson { stat, info }),
         chain: episode.memcg.iter().map(LevelJson::from).collect(),
     })
@@ -393,10 +410,10 @@ impl From<Option<Memory>> for MemoryJson {
 }
 
 impl<'a> VictimJson<'a> {
-    fn new(victim: &'a Victim, info: &SessionInfo) -> Self {
+    fn new(victim: &'a Victim, names: &'a Names, info: &SessionInfo) -> Self {
         let boot = |ns: Option<u64>| ns.and_then(|ns| info.boot_ns(ns));
         Self {
-            task: TaskJson::from(&victim.task),
+            task: TaskJson::new(&victim.task, names),
             why: why(victim.why),
             memory: victim.memory.into(),
             killed_boot_ns: boot(victim.killed_ns),

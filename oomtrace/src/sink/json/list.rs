@@ -28,6 +28,9 @@ struct VictimJson<'a> {
     pid: Option<i32>,
     comm: NameJson<'a>,
     cgroup: Option<NameJson<'a>>,
+    namespace: Option<NameJson<'a>>,
+    pod: Option<NameJson<'a>>,
+    container: Option<NameJson<'a>>,
     resident_bytes: Option<u64>,
 }
 
@@ -53,6 +56,9 @@ pub fn listed(row: &Row) -> serde_json::Result<Vec<u8>> {
             pid: Some(victim.pid).filter(|&pid| pid != 0),
             comm: NameJson::from(&victim.comm),
             cgroup: victim.cgroup.as_ref().map(NameJson::from),
+            namespace: row.called.namespace.as_ref().map(NameJson::from),
+            pod: row.called.pod.as_ref().map(NameJson::from),
+            container: row.called.container.as_ref().map(NameJson::from),
             resident_bytes: row.victim_bytes,
         }),
     })?;

@@ -81,6 +81,7 @@ impl<W: Write> Json<W> {
         // In place of the closing brace.
         buffer.pop();
         buffer.extend_from_slice(br#","candidates":["#);
+        candidates.begin(&episode.names);
         for (position, candidate) in episode.candidates.iter().enumerate() {
             if position > 0 {
                 buffer.push(b',');

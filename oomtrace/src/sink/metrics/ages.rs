@@ -4,13 +4,22 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::cgroups::{Cgroups, Counts};
+use super::cgroups::{Cgroups, Counts, PodLabels};
 
 /// What readers have seen of each cgroup.
 #[derive(Debug)]
 pub(super) struct Ages {
     keep: Duration,
     seen: BTreeMap<String, Age>,
+}
+
+/// What is shown of a cgroup.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    pub(super) path: &'a str,
+    pub(super) container: Option<&'a str>,
+    pub(super) called: &'a PodLabels,
+    pub(super) counts: Counts,
 }
 
 #[derive(Debug)]
@@ -40,12 +49,8 @@ impl Ages {
         Self { keep, seen: BTreeMap::new() }
     }
 
-    /// What to show of each cgroup now: path, container, counts.
-    pub(super) fn show<'a>(
-        &mut self,
-        cgroups: &'a Cgroups,
-        now: Instant,
-    ) -> Vec<(&'a str, Option<&'a str>, Counts)> {
+    /// What to show of each cgroup now.
+    pub(super) fn show<'a>(&mut self, cgroups: &'a Cgroups, now: Instant) -> Vec<Shown<'a>> {
         self.seen.retain(|path, _| cgroups.known.contains_key(path));
         let mut shown = Vec::with_capacity(cgroups.known.len());
         for (path, cgroup) in &cgroups.known {
@@ -69,7 +74,12 @@ impl Ages {
             }
             let counts = if age.begun { cgroup.counts.since(age.base) } else { Counts::default() };
             age.begun = true;
-            shown.push((path.as_str(), cgroup.container.as_deref(), counts));
+            shown.push(Shown {
+                path,
+                container: cgroup.container.as_deref(),
+                called: &cgroup.called,
+                counts,
+            });
         }
         shown
     }

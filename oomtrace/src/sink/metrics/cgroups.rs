@@ -19,12 +19,34 @@ pub(super) struct Counts {
     pub(super) events: u64,
 }
 
+/// Names of a pod and a container as labels; empty where they are not known, which in Prometheus is a label that is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PodLabels {
+    pub(super) namespace: String,
+    pub(super) pod: String,
+    pub(super) container: String,
+}
+
+impl PodLabels {
+    fn of(episode: &Episode, path: &Name) -> Self {
+        let called = episode.owner(path).1;
+        let text = |name: Option<&Name>| name.map(ToString::to_string).unwrap_or_default();
+        Self { namespace: text(called.namespace), pod: text(called.pod), container: text(called.container) }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One cgroup.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cgroup {
     pub(super) counts: Counts,
     /// Id of the container that its path names.
     pub(super) container: Option<String>,
+    /// What its pod and container are called.
+    pub(super) called: PodLabels,
     last_ns: u64,
 }
 
@@ -57,7 +79,7 @@ impl Cgroups {
     pub(super) fn episode(&mut self, episode: &Episode) {
         let at_ns = episode.opened_ns.or(episode.closed_ns).unwrap_or(0);
         if let Some(level) = episode.memcg.iter().find(|level| level.limiting) {
-            self.count(level.path.as_ref(), at_ns, |counts| counts.episodes += 1);
+            self.count(episode, level.path.as_ref(), at_ns, |counts| counts.episodes += 1);
         }
         let mut hit: Vec<Option<&Name>> = Vec::new();
         // Who was exiting anyway was killed by nobody: the kernel says no word of it, and others count none.
@@ -67,14 +89,14 @@ impl Cgroups {
             if first {
                 hit.push(cgroup);
             }
-            self.count(cgroup, at_ns, |counts| {
+            self.count(episode, cgroup, at_ns, |counts| {
                 counts.kills += 1;
                 counts.events += u64::from(first);
             });
         }
     }
 
-    fn count(&mut self, path: Option<&Name>, at_ns: u64, what: impl FnOnce(&mut Counts)) {
+    fn count(&mut self, episode: &Episode, path: Option<&Name>, at_ns: u64, what: impl FnOnce(&mut Counts)) {
         let Some(path) = path else { return what(&mut self.unknown) };
         // The formats have escapes of their own.
         let label = path.as_utf8().map_or_else(|| path.to_string(), str::to_owned);
@@ -93,6 +115,10 @@ impl Cgroups {
                 return what(&mut self.other);
             }
         };
+        // Names that come later make another series of it: they are told with the first episode, as a rule.
+        if cgroup.called.is_empty() {
+            cgroup.called = PodLabels::of(episode, path);
+        }
         cgroup.last_ns = cgroup.last_ns.max(at_ns);
         what(&mut cgroup.counts);
     }

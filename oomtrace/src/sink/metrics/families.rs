@@ -7,8 +7,8 @@ use crate::model::observation::Lost;
 use crate::sink::json;
 
 use super::Options;
-use super::ages::Ages;
-use super::cgroups::{Cgroups, Counts};
+use super::ages::{Ages, Shown};
+use super::cgroups::{Cgroups, Counts, PodLabels};
 use super::numbers::{Numbers, OUTCOMES, REASONS, SCOPES};
 
 pub(super) use super::numbers::Histogram;
@@ -238,14 +238,18 @@ fn capture((source, kernel): &(&'static str, Option<String>)) -> Sample {
     sample(vec![("source", (*source).into()), ("kernel", kernel.into())], 1)
 }
 
-type Shown<'a> = (&'a str, Option<&'a str>, Counts);
-
 fn by_cgroup(cgroups: &Cgroups, shown: &[Shown<'_>]) -> [Family; 2] {
-    let together = [("other", None, cgroups.other), ("unknown", None, cgroups.unknown)];
+    let nobody = PodLabels::default();
+    let together = [("other", cgroups.other), ("unknown", cgroups.unknown)];
+    let together = together.map(|(path, counts)| Shown { path, container: None, called: &nobody, counts });
     let samples = |count: fn(&Counts) -> u64| {
         let all = shown.iter().chain(&together);
-        all.map(|(path, _, counts)| sample(vec![("cgroup", (*path).to_owned().into())], count(counts)))
-            .collect()
+        all.map(|shown| {
+            let mut labels = vec![("cgroup", shown.path.to_owned().into())];
+            called(&mut labels, shown.called);
+            sample(labels, count(&shown.counts))
+        })
+        .collect()
     };
     [
         Family::new(
@@ -264,11 +268,11 @@ fn by_cgroup(cgroups: &Cgroups, shown: &[Shown<'_>]) -> [Family; 2] {
 }
 
 fn by_container(shown: &[Shown<'_>]) -> Family {
-    let containers =
-        shown.iter().filter_map(|(path, container, counts)| Some((*path, (*container)?, counts)));
-    let samples = containers.map(|(path, container, counts)| {
-        let labels = vec![("id", path.to_owned().into()), ("name", container.to_owned().into())];
-        sample(labels, counts.events)
+    let containers = shown.iter().filter_map(|shown| Some((shown, shown.container?)));
+    let samples = containers.map(|(shown, container)| {
+        let mut labels = vec![("id", shown.path.to_owned().into()), ("name", container.to_owned().into())];
+        called(&mut labels, shown.called);
+        sample(labels, shown.counts.events)
     });
     Family::new(
         "container_oom_events",
@@ -276,4 +280,12 @@ fn by_container(shown: &[Shown<'_>]) -> Family {
         Kind::Counter,
         samples.collect(),
     )
+}
+
+/// The labels that cAdvisor and the kubelet have for these; what is not known has none.
+fn called(labels: &mut Labels, called: &PodLabels) {
+    let all = [("namespace", &called.namespace), ("pod", &called.pod), ("container", &called.container)];
+    labels.extend(
+        all.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.clone().into())),
+    );
 }

@@ -174,3 +174,28 @@ fn a_target_is_attached_when_all_its_hooks_are() {
     let now = Instant::now();
     assert_eq!(lines(&exposition, "oomtrace_probe_attached", now), [r#"{probe="f"} 0"#, r#"{probe="g"} 1"#]);
 }
+
+#[test]
+fn containers_and_pods_have_their_names_as_labels_where_they_are_known() {
+    let (mut sink, exposition) = cgroups(10);
+    let info = made_up::info();
+    sink.start(&info).unwrap();
+    for episode in made_up::assemble(&info, &made_up::named::named_places()) {
+        sink.episode(&episode).unwrap();
+    }
+    let now = Instant::now();
+    let pod = r#"namespace="shop",pod="checkout-7d9c5b8f6d-x2k4p""#;
+    let kills = lines(&exposition, "oomtrace_cgroup_kills_total", now);
+    assert!(kills.iter().any(|line| line.contains(&format!(r#"{pod},container="app"}}"#))), "{kills:#?}");
+    assert!(
+        kills
+            .iter()
+            .any(|line| line.contains(r#".slice",namespace="shop""#) && line.contains(&format!("{pod}}}"))),
+        "{kills:#?}"
+    );
+    assert!(kills.iter().any(|line| line.contains(r#".scope",container="web-1"}"#)), "{kills:#?}");
+    let events = lines(&exposition, "container_oom_events_total", now);
+    assert!(events.iter().any(|line| line.contains(&format!(r#",{pod},container="app"}}"#))), "{events:#?}");
+    // Of nobody known there is no empty label.
+    assert!(kills.iter().all(|line| !line.contains(r#"="""#)), "{kills:#?}");
+}

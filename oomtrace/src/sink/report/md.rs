@@ -97,7 +97,13 @@ fn limits(md: &mut String, explanation: &Explanation<'_>) {
     blank(md);
     md.push_str("| limits | usage | limit |\n|---|--:|--:|\n");
     for level in &episode.memcg {
-        let path = level.path.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
+        let path = level.path.as_ref().map_or_else(
+            || "?".to_owned(),
+            |path| match text::called(episode, path) {
+                Some(called) => format!("{path} ({called})"),
+                None => path.to_string(),
+            },
+        );
         let met = if level.limiting { " **(met)**" } else { "" };
         let limit = match (size(level.max_pages), level.usage_pages) {
             (Some(limit), _) => limit,

@@ -4,10 +4,10 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::model::episode::{Episode, Scope};
 use crate::model::observation::Constraint;
-use crate::model::{ShortId, gfp};
+use crate::model::{Name, ShortId, gfp};
 
 use super::page::Page;
-use super::{Context, callpath, words};
+use super::{Context, called, callpath, words};
 
 /// Columns before what does not fit on the first line.
 const HANGING: usize = 4;
@@ -46,7 +46,7 @@ pub(super) fn what(context: &Context<'_>, before: usize) -> String {
             let room = options.width.saturating_sub(used);
             let room = if room < 16 { options.width.saturating_sub(HANGING + 1).max(16) } else { room };
             let path = match limiting_path(episode) {
-                Some(path) => words::path(&path, room),
+                Some(path) => called::or_path(episode, path, room),
                 None => "a cgroup".to_owned(),
             };
             format!("memcg OOM: {path}{tail}")
@@ -57,9 +57,8 @@ pub(super) fn what(context: &Context<'_>, before: usize) -> String {
     }
 }
 
-fn limiting_path(episode: &Episode) -> Option<String> {
-    let level = episode.memcg.iter().find(|level| level.limiting)?;
-    level.path.as_ref().map(ToString::to_string)
+fn limiting_path(episode: &Episode) -> Option<&Name> {
+    episode.memcg.iter().find(|level| level.limiting)?.path.as_ref()
 }
 
 /// ` hit its own limit of 512.0M`: its own when the trigger lives right there, not further down.
@@ -127,7 +126,7 @@ pub(super) fn trigger(context: &Context<'_>, page: &mut Page) {
     {
         text.push_str(&format!(
             ", from {}",
-            words::path(&home.to_string(), page.text_width().saturating_sub(6))
+            called::or_path(episode, home, page.text_width().saturating_sub(6))
         ));
     }
     if options.verbose {

@@ -3,11 +3,16 @@
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::cgroup_path::{self, Owner};
-use crate::model::episode::MemcgLimit;
+use crate::model::episode::{Episode, MemcgLimit};
 use crate::model::{Name, SessionInfo};
 
 use super::page::Page;
-use super::{Context, words};
+use super::{Context, called, words};
+
+/// Columns of a path at least: more than there may be beside the numbers.
+const LEAST: usize = 16;
+/// The same of a name, which may be cut anywhere.
+const LEAST_NAME: usize = 8;
 
 /// One line a level: path, usage, limit. The root, which has neither, is left out.
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
@@ -21,10 +26,10 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
         .collect();
     let numbers: Vec<String> = shown.iter().map(|level| numbers(level, info, options.verbose)).collect();
     let widest = numbers.iter().map(|text| text.width()).max().unwrap_or(0);
-    let room = page.text_width().saturating_sub(widest + 2).max(16);
+    let room = page.text_width().saturating_sub(widest + 2);
     let paths: Vec<String> = shown
         .iter()
-        .map(|level| level.path.as_ref().map_or_else(|| "?".to_owned(), |path| name(path, room)))
+        .map(|level| level.path.as_ref().map_or_else(|| "?".to_owned(), |path| name(episode, path, room)))
         .collect();
     let column = paths.iter().map(|path| path.width()).max().unwrap_or(0);
     for (i, (path, numbers)) in paths.iter().zip(&numbers).enumerate() {
@@ -39,11 +44,15 @@ pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     }
 }
 
-/// A path; where there is no room for its last name the id of the container or pod that the cgroup is.
-fn name(path: &Name, room: usize) -> String {
+/// A path, in more columns than there are if it must be; where there is no room for its last name the name or the id of the container or pod that the cgroup is.
+fn name(episode: &Episode, path: &Name, room: usize) -> String {
     let text = path.to_string();
+    let (room, room_for_name) = (room.max(LEAST), room.max(LEAST_NAME));
     let last = text.rsplit('/').next().unwrap_or_default();
     if text.width() > room && words::with_short_ids(last).width() + "…/".width() > room {
+        if let Some(name) = called::in_columns(episode, path, room_for_name) {
+            return name;
+        }
         let Owner { container, pod, .. } = cgroup_path::owner(path);
         if let Some(container) = container.filter(|container| last.contains(container.id)) {
             return words::path(container.short_id(), room);

@@ -5,7 +5,8 @@ use jiff::tz::Offset;
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::episode::{Outcome, Scope};
-use crate::sink::listing::Row;
+use crate::model::names::Called;
+use crate::sink::listing::{CalledRow, Row};
 
 use super::Options;
 use super::words;
@@ -71,7 +72,7 @@ impl Layout {
     #[must_use]
     pub fn heading(&self, width: usize) -> String {
         let zone = self.common().map_or_else(|| "UTC".to_owned(), zone);
-        self.laid_out([&format!("time {zone}"), "id", "scope", "size", "victim", "file"], width)
+        self.laid_out([&format!("time {zone}"), "id", "scope", "size", "victim", "file"], "victim", width)
     }
 
     /// The line of a row that was added.
@@ -87,7 +88,7 @@ impl Layout {
             (Some(_), bytes) => words::size_or_unknown(bytes),
         };
         let (time, victim) = (time(row, self.common().unwrap_or(0)), victim(row));
-        self.laid_out([&time, row.id.as_str(), scope, &size, &victim, &file(&row.file)], width)
+        self.laid_out([&time, row.id.as_str(), scope, &size, &victim, &file(&row.file)], &alone(row), width)
     }
 
     /// Hosts of several offsets have none in common.
@@ -95,7 +96,8 @@ impl Layout {
         self.offset.filter(|_| !self.offsets)
     }
 
-    fn laid_out(&self, cells: [&str; 6], width: usize) -> String {
+    /// `alone`: the victim where there is no room for the names too.
+    fn laid_out(&self, cells: [&str; 6], alone: &str, width: usize) -> String {
         let [time, id, scope, size, victim, file] = cells;
         let time_width = self.time.max(TIME);
         let fixed =
@@ -103,7 +105,7 @@ impl Layout {
         let room = width.saturating_sub(fixed);
         let victim_room = if self.files { room.saturating_sub(2 + FILE) } else { room };
         let victim_width = self.victim.max("victim".len()).min(victim_room.max(12));
-        let victim = cut(victim, victim_width);
+        let victim = cut(if victim.width() <= victim_width { victim } else { alone }, victim_width);
         let gap = |text: &str, width: usize| " ".repeat(width.saturating_sub(text.width()));
         let mut line = format!("{time}{}  {id:8}  {scope:6}  {size:>6}  {victim}", gap(time, time_width));
         if self.files {
@@ -137,8 +139,22 @@ fn zone(seconds: i32) -> String {
     format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }
 
-/// `gunicorn[48121] +2`; where nobody was killed, why.
+/// `gunicorn[48121] +2 in shop/checkout-7d9c`; where nobody was killed, why.
 pub(crate) fn victim(row: &Row) -> String {
+    match &row.victim {
+        Some(_) => {
+            let CalledRow { namespace, pod, container } = &row.called;
+            let called = Called { namespace: namespace.as_ref(), pod: pod.as_ref(), container: None };
+            let place = called.pod_in_namespace().or_else(|| container.as_ref().map(ToString::to_string));
+            let place = place.map_or_else(String::new, |place| format!(" in {}", words::plain(&place)));
+            format!("{}{place}", alone(row))
+        }
+        None => alone(row),
+    }
+}
+
+/// The same without the names.
+fn alone(row: &Row) -> String {
     match &row.victim {
         Some(victim) if row.victims > 1 => format!("{} +{}", words::task(victim), row.victims - 1),
         Some(victim) => words::task(victim),

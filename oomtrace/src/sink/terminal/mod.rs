@@ -13,6 +13,7 @@
 //! - [`headline`], [`callpath`], [`limits`], [`memory`], [`before`], [`table`], [`owner`], [`outcome`], [`why`], [`timeline`], [`told`]: the parts of an episode.
 
 mod before;
+mod called;
 mod callpath;
 mod cells;
 mod diff;
@@ -40,6 +41,7 @@ mod words;
 /// Words that other text for people shares.
 pub(crate) mod text {
     pub(crate) use super::before::grown;
+    pub(crate) use super::called::itself as called;
     pub(crate) use super::explain::{Candidates, Words, assumption, doubt, words};
     pub(crate) use super::ledger::line as ledger;
     pub(crate) use super::limits::more as level;

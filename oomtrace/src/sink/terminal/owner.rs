@@ -1,27 +1,20 @@
 //! Whose the victim was, and who had set its `oom_score_adj`.
 
-use crate::model::cgroup_path::{self, Owner};
+use crate::model::cgroup_path;
 use crate::model::episode::{Person, Victim, VictimWhy};
 use crate::model::evidence::AdjUpdated;
 
 use super::page::Page;
-use super::{Context, words};
+use super::{Context, called, words};
 
-/// `victim    in container 9a1c55e0b7d3 (containerd), pod 3f0e1c7a-… (burstable)`: of the first one; a group dies in one place.
+/// `victim    in pod shop/checkout-7d9c (burstable), container app (containerd 9a1c55e0b7d3)`, or without names
+/// `in container 9a1c55e0b7d3 (containerd), pod 3f0e1c7a-… (burstable)`: of the first one; a group dies in one place.
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
     let Context { episode, options, .. } = context;
     let Some(victim) = first(&episode.victims) else { return };
     let Some(cgroup) = &victim.task.cgroup else { return };
-    let Owner { container, pod, unit } = cgroup_path::owner(cgroup);
-    let mut parts = Vec::new();
-    if let Some(container) = container {
-        let runtime = container.runtime.map_or_else(String::new, |runtime| format!(" ({runtime})"));
-        parts.push(format!("container {}{runtime}", words::plain(container.short_id())));
-    }
-    if let Some(pod) = pod {
-        let qos = pod.qos.map_or_else(String::new, |qos| format!(" ({qos})"));
-        parts.push(format!("pod {}{qos}", pod.short_uid()));
-    }
+    let unit = cgroup_path::owner(cgroup).unit;
+    let mut parts = called::owners(episode, cgroup);
     // The scope that a runtime makes for a container says the same again.
     let telling = |unit: &str| options.verbose || (unit.ends_with(".service") && parts.is_empty());
     // What is a unit's name has none but harmless characters.

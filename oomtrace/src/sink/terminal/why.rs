@@ -6,7 +6,7 @@ use crate::model::gfp;
 use crate::model::observation::{Score, TaskFlags};
 
 use super::page::Page;
-use super::{Context, chosen, table, told, words};
+use super::{Context, called, chosen, table, told, words};
 
 /// `why       highest by 97,767 points (381.9M), all of it memory; with oom_score_adj 189 or less …`
 pub(super) fn write(context: &Context<'_>, page: &mut Page) {
@@ -35,7 +35,7 @@ fn killed(context: &Context<'_>, room: usize) -> String {
         let place = match &episode.oom_group {
             None => String::new(),
             Some(path) if Some(path) == limiting => " of the limiting cgroup".to_owned(),
-            Some(path) => format!(" of {}", words::path(&path.to_string(), room.saturating_sub(3))),
+            Some(path) => format!(" of {}", called::or_path(episode, path, room.saturating_sub(3))),
         };
         parts.push(format!("1 chosen, {group} killed with it: memory.oom.group{place}"));
     }

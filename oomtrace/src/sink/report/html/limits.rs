@@ -60,7 +60,12 @@ fn level_row(html: &mut Html, level: &MemcgLimit, explanation: &Explanation<'_>)
     let class = if level.limiting { " class=\"victim\"" } else { "" };
     put!(html, "<tr{class}><th scope=\"row\">");
     match &level.path {
-        Some(path) => put!(html, "<code>{}</code>", Esc(path)),
+        Some(path) => {
+            put!(html, "<code>{}</code>", Esc(path));
+            if let Some(called) = text::called(explanation.episode, path) {
+                put!(html, "<br>{}", Esc(called));
+            }
+        }
         None => put!(html, "?"),
     }
     if level.limiting {

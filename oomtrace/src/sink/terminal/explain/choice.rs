@@ -6,7 +6,7 @@ use crate::model::episode::{Cause, Outcome, Reason, VictimWhy};
 use crate::model::observation::Memory;
 
 use super::super::page::Page;
-use super::super::{Context, told, words};
+use super::super::{Context, called, told, words};
 use super::{grouped, pages};
 
 /// Why, the points, the margin, and whether the rule names the same.
@@ -177,7 +177,7 @@ fn group(explanation: &Explanation<'_>, room: usize) -> Option<String> {
     Some(match &episode.oom_group {
         Some(path) => format!(
             "1 chosen, {killed} killed with it because memory.oom.group is set on {}",
-            words::path(&path.to_string(), room)
+            called::or_path(episode, path, room)
         ),
         None => format!(
             "1 chosen, {killed} killed with it: memory.oom.group is set on their cgroup or one above it"

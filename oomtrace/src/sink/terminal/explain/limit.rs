@@ -6,7 +6,7 @@ use crate::model::Name;
 use crate::model::episode::{Episode, MemcgLimit, Scope};
 
 use super::super::page::Page;
-use super::super::words;
+use super::super::{called, words};
 
 const NO_SWAP: &str = "no swap: the machine has none, so anonymous memory could not make room";
 
@@ -30,18 +30,18 @@ pub(in crate::sink::terminal) fn texts(explanation: &Explanation<'_>, room: usiz
     texts
 }
 
-/// A path that fits a line.
-pub(super) fn path(level: &MemcgLimit, room: usize) -> String {
+/// A path that fits a line, or what the container or pod is called.
+pub(super) fn path(episode: &Episode, level: &MemcgLimit, room: usize) -> String {
     level
         .path
         .as_ref()
-        .map_or_else(|| "a cgroup".to_owned(), |path| words::path(&path.to_string(), room.saturating_sub(1)))
+        .map_or_else(|| "a cgroup".to_owned(), |path| called::or_path(episode, path, room.saturating_sub(1)))
 }
 
 fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts: &mut Vec<String>) {
     let size = |pages: u64| words::size(explanation.session.bytes(pages));
     let Some(limiting) = limits.limiting else { return };
-    let own = path(limiting, room);
+    let own = path(explanation.episode, limiting, room);
     let memsw = limits::full_memsw(limiting, explanation.session);
     let higher = if memsw.is_some() { "both limits higher" } else { "a higher limit" };
     texts.extend(memsw.map(|max| {
@@ -53,13 +53,13 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
     texts.push(match limits.next {
         Next::Ancestor { headroom_pages: 0, level, .. } => format!(
             "raising the limit of {own} alone would have changed nothing: {} was full as well",
-            path(level, room)
+            path(explanation.episode, level, room)
         ),
         Next::Ancestor { level, headroom_pages, useful_max_pages } => format!(
             "{higher} would have mattered up to {}: then {}, which had {} left, is full. Raising that one alone \
              would have changed nothing",
             size(useful_max_pages),
-            path(level, room),
+            path(explanation.episode, level, room),
             size(headroom_pages)
         ),
         Next::Machine => format!(
@@ -73,7 +73,7 @@ fn memcg(explanation: &Explanation<'_>, limits: &Limits<'_>, room: usize, texts:
     if let Some(home) = elsewhere(explanation, limiting) {
         texts.push(format!(
             "it is not the limit of the victim's own cgroup, {}: raising that one would have changed nothing",
-            words::path(&home.to_string(), room.saturating_sub(1))
+            called::or_path(explanation.episode, home, room.saturating_sub(1))
         ));
     }
     if let Some(high) = limiting.high_pages {

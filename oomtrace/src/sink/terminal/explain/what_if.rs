@@ -74,7 +74,7 @@ fn change_words(explanation: &Explanation<'_>, change: &Change, whom: &[&Person]
                     let before = words::size_or_unknown(before.map(|max| explanation.session.bytes(max)));
                     format!(
                         "the limit of {} had been {size} instead of {before}",
-                        level.map_or_else(|| "the cgroup".to_owned(), path)
+                        level.map_or_else(|| "the cgroup".to_owned(), |level| path(episode, level))
                     )
                 }
                 _ => {
@@ -100,8 +100,8 @@ fn people(whom: &[&Person]) -> String {
     }
 }
 
-fn path(level: &MemcgLimit) -> String {
-    super::limit::path(level, PATH)
+fn path(episode: &Episode, level: &MemcgLimit) -> String {
+    super::limit::path(episode, level, PATH)
 }
 
 fn result(explanation: &Explanation<'_>, what_if: &WhatIf<'_>) -> String {
@@ -231,7 +231,7 @@ pub(crate) fn doubt(episode: &Episode, info: &SessionInfo, doubt: &Doubt<'_>) ->
             "who dies in the end cannot be told: beyond {} the limit of {} is met first, and who dies then may be \
              outside this recording",
             words::size(info.bytes(*useful_max_pages)),
-            path(level)
+            path(episode, level)
         ),
         Doubt::TooLittle { pages: more, short_pages } => format!(
             "there would have been {} more room, which is too little: the zones that were short lacked {} or more to \
