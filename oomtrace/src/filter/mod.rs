@@ -1,9 +1,11 @@
 //! Which episodes are shown. Filters never touch what is recorded.
 //!
 //! - here: what can be asked for, and whether an episode is it;
-//! - [`moment`]: bounds of time.
+//! - [`moment`]: bounds of time;
+//! - [`owner`]: pods and containers.
 
 mod moment;
+mod owner;
 
 use crate::model::episode::{Episode, Outcome, Scope};
 use crate::model::{Name, SessionInfo, ShortId, short_id};
@@ -20,6 +22,10 @@ pub struct Filter {
     /// The limiting cgroup, or some victim's, is one of these or below it; with `*` or `?`, its whole path matches it as a
     /// pattern. Slashes at the ends do not matter.
     pub cgroups: Vec<String>,
+    /// The limiting cgroup, or some victim's, is of one of these pods: `POD`, `NAMESPACE/POD`, as patterns too, or the beginning of a uid.
+    pub pods: Vec<String>,
+    /// The same of containers: a name, as a pattern too, or the beginning of an id.
+    pub containers: Vec<String>,
     /// Whole machine or memcg.
     pub scopes: Vec<Scope>,
     /// How it ended.
@@ -82,6 +88,8 @@ impl Filter {
         }) && any(&self.triggers, &|wanted| {
             episode.trigger.as_ref().is_some_and(|trigger| named(&trigger.comm, trigger.pid, wanted))
         }) && any(&self.cgroups, &|wanted| cgroup(episode, wanted))
+            && any(&self.pods, &|wanted| owner::in_pod(episode, wanted))
+            && any(&self.containers, &|wanted| owner::in_container(episode, wanted))
             && (self.scopes.is_empty() || episode.scope.is_some_and(|scope| self.scopes.contains(&scope)))
             && (self.outcomes.is_empty() || self.outcomes.contains(&episode.outcome))
             && self.is_wanted(episode, info)
@@ -116,11 +124,8 @@ fn named(comm: &Name, pid: i32, wanted: &str) -> bool {
 }
 
 fn cgroup(episode: &Episode, wanted: &str) -> bool {
-    let limiting =
-        episode.memcg.iter().filter(|level| level.limiting).filter_map(|level| level.path.as_ref());
-    let homes = episode.victims.iter().filter_map(|victim| victim.task.cgroup.as_ref());
     let wanted = wanted.trim_matches('/');
-    limiting.chain(homes).any(|path| {
+    cgroups(episode).any(|path| {
         let path = path.strip_prefix(b"/").unwrap_or(path);
         if is_pattern(wanted) {
             return Name::from(path).matches(wanted);
@@ -128,6 +133,13 @@ fn cgroup(episode: &Episode, wanted: &str) -> bool {
         path.strip_prefix(wanted.as_bytes())
             .is_some_and(|below| below.is_empty() || wanted.is_empty() || below.starts_with(b"/"))
     })
+}
+
+/// The limiting cgroup and the victims'.
+fn cgroups(episode: &Episode) -> impl Iterator<Item = &Name> {
+    let limiting =
+        episode.memcg.iter().filter(|level| level.limiting).filter_map(|level| level.path.as_ref());
+    limiting.chain(episode.victims.iter().filter_map(|victim| victim.task.cgroup.as_ref()))
 }
 
 fn is_pattern(wanted: &str) -> bool {

@@ -20,6 +20,12 @@ pub struct FilterArgs {
     /// Episodes whose limit, or one of whose victims, is in the cgroup PATH or below it, or matches it when it has * or ?
     #[arg(long, value_name = "PATH")]
     pub cgroup: Vec<String>,
+    /// Episodes whose limit, or one of whose victims, is of such a pod: POD, NAMESPACE/POD, with * or ? as patterns, or the beginning of a uid
+    #[arg(long, value_name = "POD")]
+    pub pod: Vec<String>,
+    /// The same of a container: its name, or the beginning of its id
+    #[arg(long, value_name = "NAME")]
+    pub container: Vec<String>,
     /// Episodes of the whole machine, or of a memcg
     #[arg(long, value_enum, value_delimiter = ',')]
     pub scope: Vec<ScopeArg>,
@@ -71,6 +77,8 @@ impl From<&FilterArgs> for Filter {
             victims: args.victim.clone(),
             triggers: args.trigger.clone(),
             cgroups: args.cgroup.clone(),
+            pods: args.pod.clone(),
+            containers: args.container.clone(),
             scopes: args.scope.iter().map(|&scope| scope.into()).collect(),
             outcomes: args.outcome.iter().map(|&outcome| outcome.into()).collect(),
             ..Self::default()
