@@ -41,6 +41,7 @@ mod oracle_agrees;
 mod otlp;
 mod parent_limit;
 mod play;
+mod pod_names;
 mod random;
 mod rank;
 mod rank_unprivileged;
@@ -129,6 +130,7 @@ pub const SCENARIOS: &[Scenario] = &[
     each("threads", threads::run),
     each("vfork_child", vfork_child::run),
     each("names", names::run),
+    each("pod_names", pod_names::run),
     each("no_phantoms", no_phantoms::run),
     each("no_map_calls", no_map_calls::run),
     each("none_killable", none_killable::run),
@@ -165,6 +167,7 @@ pub const SCENARIOS: &[Scenario] = &[
     by_log("replay_identical", replay_identical::run),
     by_log("sandboxed", sandboxed::run),
     by_log("memcg", by_log::memcg),
+    by_log("pod_names", pod_names::run),
     by_log("global", by_log::global),
     by_log("job", job::by_log),
     by_log("group_kill", by_log::group_kill),

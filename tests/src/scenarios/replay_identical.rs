@@ -43,7 +43,7 @@ pub(super) fn run(stage: &Stage) -> Result<()> {
 }
 
 /// Fails with the first line that differs.
-fn same(live: &[u8], replayed: &[u8]) -> Result<()> {
+pub(super) fn same(live: &[u8], replayed: &[u8]) -> Result<()> {
     if live == replayed {
         return Ok(());
     }
