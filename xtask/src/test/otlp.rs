@@ -248,6 +248,16 @@ fn attributes(session: &Value, episode: &Value) -> Expected {
             ("process.linux.cgroup", json!(of_v2.map(|path| format!("0::{path}")))),
             ("container.id", victim["container"]["id"].clone()),
             ("container.runtime.name", victim["container"]["runtime"].clone()),
+            (
+                if in_pod || victim["pod"]["name"].is_string() {
+                    "k8s.container.name"
+                } else {
+                    "container.name"
+                },
+                victim["container"]["name"].clone(),
+            ),
+            ("k8s.pod.name", victim["pod"]["name"].clone()),
+            ("k8s.namespace.name", victim["pod"]["namespace"].clone()),
             ("k8s.pod.uid", if in_pod { victim["pod"]["uid"].clone() } else { Value::Null }),
             ("oom.victim.comm", victim["comm"].clone()),
             ("oom.victim.why", victim["why"].clone()),

@@ -3,7 +3,7 @@
 //! Names of the semantic conventions where one means the same, else in the namespace `oom`. What is not known is not there.
 
 use crate::deliver::summary;
-use crate::model::cgroup_path::{self, Container, Pod};
+use crate::model::cgroup_path::{Container, Pod};
 use crate::model::episode::{Episode, Person, Victim, VictimWhy};
 use crate::model::{Name, SessionInfo, ShortId};
 use crate::sink::json;
@@ -167,7 +167,12 @@ fn of_victim(list: &mut List, victim: &Victim, episode: &Episode, info: &Session
         list.text("process.linux.cgroup", Some(&format!("0::{path}")));
     }
     list.text("oom.victim.cgroup", Some(&path));
-    let owner = cgroup_path::owner(cgroup);
+    let (owner, called) = episode.owner(cgroup);
+    // A container that no pod is known of is nothing of Kubernetes.
+    let in_pod = called.pod.is_some() || owner.pod.is_some_and(|pod| pod.qos.is_some());
+    list.name(if in_pod { "k8s.container.name" } else { "container.name" }, called.container);
+    list.name("k8s.pod.name", called.pod);
+    list.name("k8s.namespace.name", called.namespace);
     if let Some(Container { runtime, id }) = owner.container {
         list.text("container.id", Some(id));
         list.text("container.runtime.name", runtime);

@@ -10,6 +10,7 @@ use super::*;
 use crate::made_up;
 use crate::model::Name;
 use crate::model::episode::Outcome;
+use crate::model::names::{Named, Names};
 
 fn entry() -> Entry {
     Entry { resource: Arc::new(Resource::default()), record: LogRecord::default() }
@@ -107,4 +108,44 @@ fn a_path_tells_container_and_pod() {
     // The path does not tell it.
     assert_eq!(text("container.runtime.name"), None);
     assert_eq!(text("process.linux.cgroup"), Some(format!("0::{path}")));
+    assert_eq!(
+        (text("k8s.pod.name"), text("k8s.container.name"), text("container.name")),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn names_are_those_of_a_pod_or_of_a_container_by_itself() {
+    let info = made_up::info();
+    let mut episode = made_up::assemble(&info, &made_up::one_kill()).remove(0);
+    let id = "9a1c55e0b7d3f4a2c6e8091b3d5f7a9c0e2d4b6f8a1c3e5d7f9b0a2c4e6d8f01";
+    let text = |record: &LogRecord, key: &str| {
+        let found = record.attributes.iter().find(|it| it.key == key)?;
+        match found.value.as_ref()?.value.as_ref()? {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    };
+    let keys = ["k8s.namespace.name", "k8s.pod.name", "k8s.container.name", "container.name"];
+    let named = |pod: Option<&str>| Named {
+        container_id: Some(id.into()),
+        pod_uid: None,
+        namespace: pod.map(|_| "shop".into()),
+        pod: pod.map(Name::from),
+        container: Some("app".into()),
+    };
+    for (path, pod, expected) in [
+        (
+            "/kubepods/burstable/pod3f0e1c7a-5d8b-4f6e-9a43-1f2e8d9b7c60",
+            Some("checkout"),
+            [Some("shop"), Some("checkout"), Some("app"), None],
+        ),
+        ("/docker", None, [None, None, None, Some("app")]),
+    ] {
+        episode.victims[0].task.cgroup = Some(Name::from(format!("{path}/{id}").as_str()));
+        episode.names = Names::new(vec![named(pod)]);
+        let record = event::record(&episode, &info, 0);
+        let told = keys.map(|key| text(&record, key));
+        assert_eq!(told.each_ref().map(Option::as_deref), expected, "{path}");
+    }
 }
