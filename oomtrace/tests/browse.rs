@@ -78,9 +78,7 @@ fn candidates_are_sorted_by_every_column_both_ways() {
         let rows = screen.lines().skip(3).take_while(|line| !line.starts_with('─') && !line.is_empty());
         rows.filter_map(|line| line.get(2..)?.split_whitespace().next().map(str::to_owned)).collect()
     };
-    pty.keys("\r2");
-    pty.shows("as the kernel ranked them");
-    let ranked = names(&pty.settled());
+    let ranked = names(&pty.keys("\r2").shows("as the kernel ranked them"));
     assert_eq!(ranked.len(), 60, "{ranked:?}");
     let all: BTreeSet<_> = ranked.iter().collect();
     let mut orders = BTreeSet::new();
@@ -99,19 +97,17 @@ fn candidates_are_sorted_by_every_column_both_ways() {
         "what came of it",
         "cgroup",
     ] {
-        pty.keys(">").shows(&format!(" by {column}, "));
-        let screen = pty.settled();
+        let screen = pty.keys(">").shows(&format!(" by {column}, "));
         assert!(screen.contains(&format!("{column}▼")) || screen.contains(&format!("{column}▲")), "{screen}");
         let found = names(&screen);
         assert_eq!(found.iter().collect::<BTreeSet<_>>(), all, "{column}: nobody is missing");
-        pty.keys("r").until("the other way", |now| now.contains('▼') != screen.contains('▼'));
-        let turned = names(&pty.settled());
+        let turned = pty.keys("r").until("the other way", |now| now.contains('▼') != screen.contains('▼'));
+        let turned = names(&turned);
         assert_eq!(turned.iter().collect::<BTreeSet<_>>(), all, "{column}: nobody is missing");
         orders.extend([found, turned]);
     }
     assert!(orders.len() > 15, "columns have orders of their own: {}", orders.len());
-    pty.keys(">").shows("as the kernel ranked them");
-    assert_eq!(names(&pty.settled()), ranked);
+    assert_eq!(names(&pty.keys(">").shows("as the kernel ranked them")), ranked);
     // A narrow screen shows the column that it is sorted by.
     pty.keys("<");
     pty.resize(24, 80);

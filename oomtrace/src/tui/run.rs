@@ -46,7 +46,7 @@ pub async fn run(mut app: App, inbox: &Inbox, color: bool, mut teller: Option<Te
             app.tell(tell(episodes, lost));
             told = Instant::now() + TOLD;
         }
-        screen.terminal.draw(|frame| view::draw(&mut app, color, frame))?;
+        screen.draw(|frame| view::draw(&mut app, color, frame))?;
         tokio::select! {
             biased;
             signal = signals.next() => match signal {

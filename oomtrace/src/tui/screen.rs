@@ -6,13 +6,14 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::crossterm::{execute, queue};
+use ratatui::{Frame, Terminal};
 use rustix::process::{Signal, getpid, kill_process};
 
 /// Bytes of a screen that are written at once.
@@ -24,7 +25,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// The terminal while it is ours.
 pub(super) struct Screen {
     // It says what it has to say when it is dropped, and is before the terminal is given back.
-    pub(super) terminal: Drawn,
+    terminal: Drawn,
     _given_back: GiveBack,
 }
 
@@ -46,6 +47,13 @@ impl Screen {
         // From here on it is given back by being dropped.
         let given_back = GiveBack;
         Ok(Self { terminal: terminal()?, _given_back: given_back })
+    }
+
+    /// Draws what has changed. A terminal that can shows it at once, and no half of it.
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(render)?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
     /// Lets the shell have it until we are continued.
@@ -93,7 +101,7 @@ fn take() -> io::Result<()> {
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // A terminal that is gone needs nothing.
-        let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+        let _ = execute!(io::stdout(), EndSynchronizedUpdate, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
         let _ = io::stdout().flush();
     }

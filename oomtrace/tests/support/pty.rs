@@ -68,10 +68,12 @@ impl Pty {
         let mut reader = master.try_clone().expect("there are descriptors");
         let (drawn, written) = (Arc::clone(&screen), Arc::clone(&raw));
         std::thread::spawn(move || {
-            let mut bytes = [0; 1 << 16];
+            let (mut bytes, mut waiting) = ([0; 1 << 16], Vec::new());
             while let Ok(read @ 1..) = reader.read(&mut bytes) {
                 lock(&written).extend_from_slice(&bytes[..read]);
-                lock(&drawn).process(&bytes[..read]);
+                waiting.extend_from_slice(&bytes[..read]);
+                let whole: Vec<u8> = waiting.drain(..whole(&waiting)).collect();
+                lock(&drawn).process(&whole);
             }
         });
         Self { master, slave, screen, raw, child: Some(child), before }
@@ -118,7 +120,7 @@ impl Pty {
         let mut length = usize::MAX;
         while length != lock(&self.raw).len() {
             length = lock(&self.raw).len();
-            std::thread::sleep(Duration::from_millis(150));
+            std::thread::sleep(Duration::from_millis(300));
         }
         self.screen()
     }
@@ -208,6 +210,20 @@ impl Pty {
             .filter(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default)
             .map(|cell| (cell.contents().to_owned(), cell.fgcolor(), cell.bgcolor()))
             .collect()
+    }
+}
+
+/// What a program draws stands between these, and a terminal shows all of it or nothing.
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const END: &[u8] = b"\x1b[?2026l";
+
+/// So many of these bytes can be shown: what is being drawn waits for its end.
+fn whole(bytes: &[u8]) -> usize {
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).rposition(|window| window == what);
+    match find(bytes, BEGIN) {
+        Some(begin) if find(&bytes[begin..], END).is_none() => begin,
+        // The first part of a beginning may have come.
+        _ => bytes.len() - (1..BEGIN.len()).rev().find(|&part| bytes.ends_with(&BEGIN[..part])).unwrap_or(0),
     }
 }
 
